@@ -1,0 +1,49 @@
+#include "proto/routes.h"
+
+static const route_t routes[] = {
+    {PROVIDER_ELEVENLABS,
+     "post_call_transcription",
+     {SINK_LOGGER, SINK_RECORDER, SINK_RESOURCES_SINK, NULL}},
+    {PROVIDER_ELEVENLABS, "post_call_audio", {SINK_RECORDER, NULL}},
+    {PROVIDER_ELEVENLABS, "call_initiation_failure", {SINK_LOGGER, SINK_RESOURCES_SINK, NULL}},
+};
+
+const char *const *route_sinks(wire_view_t provider, wire_view_t event_type)
+{
+    static const char *const none[] = {NULL};
+    for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+        if (wire_equals(provider, routes[i].provider) &&
+            wire_equals(event_type, routes[i].event_type))
+            return routes[i].sinks;
+    }
+    return none;
+}
+
+const route_t *route_rows(size_t *count)
+{
+    *count = sizeof(routes) / sizeof(routes[0]);
+    return routes;
+}
+
+const char *const route_dead_reasons[] = {DEAD_UNPARSABLE,
+                                          DEAD_UNIDENTIFIED,
+                                          DEAD_UNSUPPORTED_FORMAT,
+                                          DEAD_STALE_SIGNATURE,
+                                          DEAD_UNKNOWN_AGENT,
+                                          DEAD_AMBIGUOUS_AGENT,
+                                          DEAD_AGENT_DISABLED,
+                                          DEAD_INVALID_TENANT,
+                                          DEAD_BAD_AUDIO,
+                                          DEAD_ID_COLLISION,
+                                          DEAD_REJECTED,
+                                          DEAD_MAX_DELIVER,
+                                          NULL};
+
+const char *route_dead_reason(wire_view_t reason)
+{
+    for (size_t i = 0; route_dead_reasons[i]; i++) {
+        if (wire_equals(reason, route_dead_reasons[i]))
+            return route_dead_reasons[i];
+    }
+    return NULL;
+}

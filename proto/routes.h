@@ -1,0 +1,67 @@
+/* routes: which provider's events exist and which sinks they go to, and the fixed lists of words
+ * that the protocol knows.  A provider, a type or a sink is a row here, not a branch elsewhere. */
+#ifndef POSTCALL_PROTO_ROUTES_H
+#define POSTCALL_PROTO_ROUTES_H
+
+#include "proto/wire.h"
+
+#define PROVIDER_ELEVENLABS "elevenlabs"
+
+#define SINK_LOGGER         "logger"
+#define SINK_RECORDER       "recorder"
+#define SINK_RESOURCES_SINK "resources-sink"
+
+#define STAGE_TENANT_RESOLVER "tenant-resolver"
+
+#define OUTCOME_DONE    "done"
+#define OUTCOME_WORKING "working"
+#define OUTCOME_RETRY   "retry"
+#define OUTCOME_DEAD    "dead"
+#define OUTCOME_LOST    "lost"
+
+#define SCOPE_EVENT  "event"
+#define SCOPE_TENANT "tenant"
+#define SCOPE_SINK   "sink"
+
+#define OBJECT_TRANSCRIPT "transcript"
+#define OBJECT_RECORDING  "recording"
+
+/* Why an event is a dead letter; nothing else may stand there. */
+#define DEAD_UNPARSABLE         "unparsable"
+#define DEAD_UNIDENTIFIED       "unidentified"
+#define DEAD_UNSUPPORTED_FORMAT "unsupported_format"
+#define DEAD_STALE_SIGNATURE    "stale_signature"
+#define DEAD_UNKNOWN_AGENT      "unknown_agent"
+#define DEAD_AMBIGUOUS_AGENT    "ambiguous_agent"
+#define DEAD_AGENT_DISABLED     "agent_disabled"
+#define DEAD_INVALID_TENANT     "invalid_tenant"
+#define DEAD_BAD_AUDIO          "bad_audio"
+#define DEAD_ID_COLLISION       "id_collision"
+#define DEAD_REJECTED           "rejected"
+#define DEAD_MAX_DELIVER        "max_deliver"
+
+/* Why a sink is done with an event that it did not write. */
+#define DONE_RECORDING_REFUSED "recording_refused"
+#define DONE_TRANSCRIPT_EMPTY  "transcript_empty"
+#define DONE_TRANSCRIPTS_OFF   "transcripts_off"
+#define DONE_NEWER_EXISTS      "newer_exists"
+
+typedef struct {
+    const char *provider;
+    const char *event_type;
+    const char *sinks[4]; /* NULL-terminated */
+} route_t;
+
+/* The sinks of an event, as a NULL-terminated list; an empty list for a type without a row. */
+const char *const *route_sinks(wire_view_t provider, wire_view_t event_type);
+
+/* The rows, for documents and tests. */
+const route_t *route_rows(size_t *count);
+
+/* All dead-letter reasons, NULL-terminated. */
+extern const char *const route_dead_reasons[];
+
+/* Returns the listed reason that equals `reason`, or NULL. */
+const char *route_dead_reason(wire_view_t reason);
+
+#endif
