@@ -26,5 +26,9 @@ else()
 endif()
 
 # Assertions mark bugs in postcall itself; they stay on in every build.
-string(REPLACE "-DNDEBUG" "" CMAKE_C_FLAGS_RELEASE "${CMAKE_C_FLAGS_RELEASE} -O2 -g")
-string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE} -O2 -g")
+foreach(language C CXX)
+  foreach(build RELEASE RELWITHDEBINFO MINSIZEREL)
+    string(REPLACE "-DNDEBUG" "" CMAKE_${language}_FLAGS_${build} "${CMAKE_${language}_FLAGS_${build}}")
+  endforeach()
+  string(APPEND CMAKE_${language}_FLAGS_RELEASE " -O2 -g")
+endforeach()
