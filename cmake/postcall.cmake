@@ -22,7 +22,8 @@ function(postcall_daemon folder)
   endif()
 endfunction()
 
-# Every tests/unit/<folder>/test_<subject>.c is one cmocka program and one ctest entry.
+# Every tests/unit/<folder>/test_<subject>.c is one cmocka program and one ctest entry; what several of them
+# need stands in tests/unit/support.
 function(postcall_unit_tests folder)
   file(GLOB tests CONFIGURE_DEPENDS tests/unit/${folder}/test_*.c)
   foreach(source ${tests})
@@ -30,7 +31,7 @@ function(postcall_unit_tests folder)
     string(REPLACE "test_" "" subject ${subject})
     set(name unit.${folder}.${subject})
     add_executable(${name} ${source})
-    target_link_libraries(${name} PRIVATE postcall_flags postcall_${folder} PkgConfig::CMOCKA)
+    target_link_libraries(${name} PRIVATE postcall_flags postcall_test_support postcall_${folder} PkgConfig::CMOCKA)
     target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT 300)
