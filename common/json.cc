@@ -15,6 +15,7 @@
 #include <simdjson.h>
 
 extern "C" {
+#include "common/decimal.h"
 #include "common/json.h"
 }
 
@@ -128,38 +129,6 @@ bool read_string(walk_t &walk, json_value_t &value)
     return true;
 }
 
-const char *skip_digits(const char *at, const char *end)
-{
-    while (at < end && is_digit(*at))
-        at++;
-    return at;
-}
-
-/* The number grammar of RFC 8259, section 6. */
-bool is_number(const char *at, const char *end)
-{
-    at += *at == '-';
-    const char *part = at;
-    at = skip_digits(at, end);
-    if (at == part || (*part == '0' && at - part > 1))
-        return false;
-    if (at < end && *at == '.') {
-        part = ++at;
-        at = skip_digits(at, end);
-        if (at == part)
-            return false;
-    }
-    if (at < end && (*at == 'e' || *at == 'E')) {
-        at++;
-        at += at < end && (*at == '+' || *at == '-');
-        part = at;
-        at = skip_digits(at, end);
-        if (at == part)
-            return false;
-    }
-    return at == end;
-}
-
 bool read_scalar(walk_t &walk, json_value_t &value)
 {
     static const struct {
@@ -168,7 +137,8 @@ bool read_scalar(walk_t &walk, json_value_t &value)
     } literals[] = {{"null", JSON_NULL}, {"false", JSON_FALSE}, {"true", JSON_TRUE}};
     const char *start = walk.text + *walk.token, *end = token_end(walk);
     size_t bytes = static_cast<size_t>(end - start);
-    json_type_t type = is_number(start, end) ? JSON_NUMBER : JSON_ABSENT;
+    decimal_t number;
+    json_type_t type = decimal_read(start, bytes, &number) == 0 ? JSON_NUMBER : JSON_ABSENT;
     for (const auto &literal : literals) {
         if (bytes == strlen(literal.word) && memcmp(start, literal.word, bytes) == 0)
             type = literal.type;
