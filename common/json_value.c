@@ -207,11 +207,26 @@ int json_unescape(const json_value_t *value, char *out, size_t capacity, size_t 
     return 0;
 }
 
+/* Whether a string holds a NUL or half a surrogate pair. */
+static bool is_inexact(const json_value_t *string)
+{
+    const char *end = string->raw + string->raw_bytes;
+    const char *at = memchr(string->raw, '\\', string->raw_bytes);
+    while (at) {
+        uint32_t point = json_escape(at, end, &at);
+        if (point == 0 || (point >= 0xd800 && point <= 0xdfff))
+            return true;
+        at = memchr(at, '\\', (size_t)(end - at));
+    }
+    return false;
+}
+
 int json_copy_text(const json_value_t *value, char *out, size_t capacity)
 {
     assert(capacity > 0);
     size_t length;
-    if (json_unescape(value, out, capacity, &length) == 0 && strlen(out) == length)
+    if (value->type == JSON_STRING && !is_inexact(value) &&
+        json_unescape(value, out, capacity, &length) == 0)
         return 0;
     out[0] = '\0';
     return -1;

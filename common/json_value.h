@@ -53,8 +53,8 @@ bool json_text_equals(const json_value_t *value, const char *text);
  * a string or `capacity` is too small. */
 int json_unescape(const json_value_t *value, char *out, size_t capacity, size_t *length);
 
-/* As json_unescape, for texts that go on as C strings: -1 if a NUL is among the bytes, too.  `out`
- * is the empty string on failure. */
+/* As json_unescape, for names that go on as C strings: -1, too, for a string that no C string can
+ * mean exactly, one with a NUL or half a surrogate pair.  `out` is the empty string on failure. */
 int json_copy_text(const json_value_t *value, char *out, size_t capacity);
 
 /* The value of a number written without fraction and exponent; -1, `number` untouched, for all

@@ -2,10 +2,10 @@
 
 static const route_t routes[] = {
     {PROVIDER_ELEVENLABS,
-     "post_call_transcription",
+     EVENT_TRANSCRIPTION,
      {SINK_LOGGER, SINK_RECORDER, SINK_RESOURCES_SINK, NULL}},
-    {PROVIDER_ELEVENLABS, "post_call_audio", {SINK_RECORDER, NULL}},
-    {PROVIDER_ELEVENLABS, "call_initiation_failure", {SINK_LOGGER, SINK_RESOURCES_SINK, NULL}},
+    {PROVIDER_ELEVENLABS, EVENT_AUDIO, {SINK_RECORDER, NULL}},
+    {PROVIDER_ELEVENLABS, EVENT_FAILURE, {SINK_LOGGER, SINK_RESOURCES_SINK, NULL}},
 };
 
 const char *const *route_sinks(wire_view_t provider, wire_view_t event_type)

@@ -7,6 +7,14 @@
 
 #define PROVIDER_ELEVENLABS "elevenlabs"
 
+/* Event types of ElevenLabs
+ * (https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks); the last is an
+ * alternative form of the first that has no sinks yet. */
+#define EVENT_TRANSCRIPTION      "post_call_transcription"
+#define EVENT_AUDIO              "post_call_audio"
+#define EVENT_FAILURE            "call_initiation_failure"
+#define EVENT_TRANSCRIPTION_OTEL "post_call_transcription_otel"
+
 #define SINK_LOGGER         "logger"
 #define SINK_RECORDER       "recorder"
 #define SINK_RESOURCES_SINK "resources-sink"

@@ -164,6 +164,10 @@ static void copies_are_c_strings_or_nothing(void **state)
     assert_int_equal(json_copy_text(&nul, out, sizeof(out)), -1);
     assert_string_equal(out, "");
     assert_int_equal(json_copy_text(&number, out, sizeof(out)), -1);
+    json_value_t half = string_of("\\n\\ud800"), pair = string_of("\\ud83d\\ude4f");
+    assert_int_equal(json_copy_text(&half, out, sizeof(out)), -1);
+    assert_int_equal(json_copy_text(&pair, out, sizeof(out)), 0);
+    assert_string_equal(out, "\xf0\x9f\x99\x8f");
 }
 
 static void integers_fit_or_are_none(void **state)
