@@ -162,6 +162,8 @@ static void long_types_and_times_are_left_out(void **state)
     assert_int_equal(strlen(webhook.event_time), 128);
     snprintf(text, sizeof(text), "{\"type\":\"x\",\"event_timestamp\":1%0127d}", 1);
     assert_int_equal(strlen(read_text(text).event_time), 128);
+    snprintf(text, sizeof(text), "{\"type\":\"x\",\"event_timestamp\":1%0128d}", 1);
+    assert_string_equal(read_text(text).event_time, "");
 }
 
 static void reason_is_said_without_the_body(void **state)
