@@ -121,4 +121,7 @@ static const wire_field_t pong_fields[] = {
 };
 const wire_table_t message_pong = TABLE(MESSAGE_PONG, message_pong_t, pong_fields);
 
-const wire_table_t message_empty = {"bye or who", NULL, 0, sizeof(message_empty_t)};
+static const wire_field_t who_fields[] = {{AT(message_who_t, incarnation), RANDOM, NEEDED}};
+const wire_table_t message_who = TABLE(MESSAGE_WHO, message_who_t, who_fields);
+
+const wire_table_t message_empty = {MESSAGE_BYE, NULL, 0, sizeof(message_empty_t)};

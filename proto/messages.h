@@ -135,7 +135,12 @@ typedef struct {
 } message_pong_t;
 
 typedef struct {
-    char unused; /* bye and who carry nothing but their type */
+    wire_view_t
+        incarnation; /* of the source that asks: has it restarted, or only the connection? */
+} message_who_t;
+
+typedef struct {
+    char unused; /* bye carries nothing but its type */
 } message_empty_t;
 
 extern const wire_table_t message_hello;
@@ -145,6 +150,7 @@ extern const wire_table_t message_resolutions;
 extern const wire_table_t message_outcomes;
 extern const wire_table_t message_ping;
 extern const wire_table_t message_pong;
+extern const wire_table_t message_who;
 extern const wire_table_t message_empty;
 
 #endif

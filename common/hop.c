@@ -1,0 +1,227 @@
+#include "common/hop.h"
+
+#include <assert.h>
+#include <czmq.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct hop_t {
+    zsock_t *socket;
+    void *handle;
+    bool router;
+};
+
+/* Reconnecting: fast enough that a restarted neighbour is found at once, slow enough to be quiet.
+ */
+#define RECONNECT_MS     100
+#define RECONNECT_MAX_MS 2000
+
+static hop_t *hop_new(int type, fault_t *fault)
+{
+    hop_t *self = calloc(1, sizeof(*self));
+    if (!self) {
+        fault_set(fault, "out of memory");
+        return NULL;
+    }
+    self->router = type == ZMQ_ROUTER;
+    self->socket = zsock_new(type);
+    if (!self->socket) {
+        fault_set_errno(fault, errno, "cannot make a ZeroMQ socket");
+        free(self);
+        return NULL;
+    }
+    self->handle = zsock_resolve(self->socket);
+    zsock_set_linger(self->socket, HOP_LINGER_MS);
+    zsock_set_sndhwm(self->socket, 0);
+    zsock_set_rcvhwm(self->socket, 0);
+    zsock_set_maxmsgsize(self->socket, (int)HOP_FRAME_BYTES_MAX);
+    zsock_set_reconnect_ivl(self->socket, RECONNECT_MS);
+    zsock_set_reconnect_ivl_max(self->socket, RECONNECT_MAX_MS);
+    zsock_set_ipv6(self->socket, 1);
+    if (self->router)
+        zsock_set_router_mandatory(self->socket, 1);
+    else
+        zsock_set_immediate(self->socket, 1); /* queue nothing for a peer that is not there */
+    return self;
+}
+
+hop_t *hop_bind(const char *endpoint, fault_t *fault)
+{
+    hop_t *self = hop_new(ZMQ_ROUTER, fault);
+    if (self && zmq_bind(self->handle, endpoint) != 0) {
+        fault_set(fault, "cannot bind %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        hop_destroy(&self);
+    }
+    return self;
+}
+
+hop_t *hop_connect(const char *endpoint, fault_t *fault)
+{
+    hop_t *self = hop_new(ZMQ_DEALER, fault);
+    if (self && zmq_connect(self->handle, endpoint) != 0) {
+        fault_set(fault, "cannot connect to %s: %s", endpoint, zmq_strerror(zmq_errno()));
+        hop_destroy(&self);
+    }
+    return self;
+}
+
+void hop_destroy(hop_t **self_p)
+{
+    if (*self_p) {
+        zsock_destroy(&(*self_p)->socket);
+        free(*self_p);
+        *self_p = NULL;
+    }
+}
+
+const char *hop_endpoint(const hop_t *self)
+{
+    static _Thread_local char endpoint[256];
+    size_t size = sizeof(endpoint);
+    if (zmq_getsockopt(self->handle, ZMQ_LAST_ENDPOINT, endpoint, &size) != 0)
+        endpoint[0] = '\0';
+    return endpoint;
+}
+
+int hop_fd(const hop_t *self)
+{
+    int fd = -1;
+    size_t size = sizeof(fd);
+    (void)zmq_getsockopt(self->handle, ZMQ_FD, &fd, &size); /* cannot fail on a live socket */
+    return fd;
+}
+
+bool hop_ready(const hop_t *self)
+{
+    int events = 0;
+    size_t size = sizeof(events);
+    (void)zmq_getsockopt(self->handle, ZMQ_EVENTS, &events, &size); /* as above */
+    return events & ZMQ_POLLIN;
+}
+
+/* 1: a frame came; 0: nothing is waiting. */
+static int receive_frame(hop_t *self, zmq_msg_t *frame)
+{
+    zmq_msg_init(frame);
+    while (zmq_msg_recv(frame, self->handle, ZMQ_DONTWAIT) < 0) {
+        if (zmq_errno() == EINTR)
+            continue;
+        zmq_msg_close(frame);
+        return 0;
+    }
+    return 1;
+}
+
+static void drop_rest(hop_t *self)
+{
+    zmq_msg_t frame;
+    while (receive_frame(self, &frame)) {
+        int more = zmq_msg_more(&frame);
+        zmq_msg_close(&frame);
+        if (!more)
+            return;
+    }
+}
+
+/* Takes the routing id.  1, 0 or -1 as hop_receive. */
+static int receive_route(hop_t *self, hop_message_t *message)
+{
+    zmq_msg_t frame;
+    if (!receive_frame(self, &frame))
+        return 0;
+    message->route.length = zmq_msg_size(&frame);
+    assert(message->route.length <= HOP_ROUTE_BYTES_MAX); /* libzmq's own limit */
+    memcpy(message->route.bytes, zmq_msg_data(&frame), message->route.length);
+    int more = zmq_msg_more(&frame);
+    zmq_msg_close(&frame);
+    return more ? 1 : -1;
+}
+
+int hop_receive(hop_t *self, hop_message_t *message)
+{
+    message->has_body = message->taken_body = false;
+    if (self->router) {
+        int result = receive_route(self, message);
+        if (result != 1)
+            return result;
+    }
+    if (!receive_frame(self, &message->head))
+        return 0;
+    if (!zmq_msg_more(&message->head))
+        return 1;
+    message->has_body = receive_frame(self, &message->body);
+    if (message->has_body && zmq_msg_more(&message->body)) {
+        drop_rest(self);
+        hop_message_free(message);
+        return -1;
+    }
+    return 1;
+}
+
+void hop_message_free(hop_message_t *message)
+{
+    zmq_msg_close(&message->head);
+    if (message->has_body)
+        zmq_msg_close(&message->body);
+    message->has_body = false;
+}
+
+void hop_message_take_body(hop_message_t *message, zmq_msg_t *body)
+{
+    assert(message->has_body);
+    zmq_msg_move(body, &message->body);
+    message->taken_body = true;
+}
+
+static int send_frame(hop_t *self, zmq_msg_t *frame, int flags)
+{
+    int sent;
+    do
+        sent = zmq_msg_send(frame, self->handle, flags | ZMQ_DONTWAIT);
+    while (sent < 0 && zmq_errno() == EINTR);
+    return sent;
+}
+
+static int send_bytes(hop_t *self, const void *bytes, size_t length, int flags)
+{
+    zmq_msg_t frame;
+    if (zmq_msg_init_size(&frame, length) != 0)
+        return -1;
+    memcpy(zmq_msg_data(&frame), bytes, length);
+    int sent = send_frame(self, &frame, flags);
+    if (sent < 0)
+        zmq_msg_close(&frame);
+    return sent;
+}
+
+static hop_result_t why_not_sent(void)
+{
+    return zmq_errno() == EHOSTUNREACH || zmq_errno() == EAGAIN ? HOP_UNREACHABLE : HOP_FAILED;
+}
+
+hop_result_t hop_send(hop_t *self, const hop_route_t *route, const wire_output_t *output,
+                      zmq_msg_t *body)
+{
+    assert(!output->failed);
+    /* Only the first frame can be refused: later frames of a message follow it unconditionally. */
+    if (route && send_bytes(self, route->bytes, route->length, ZMQ_SNDMORE) < 0)
+        return why_not_sent();
+    if (send_bytes(self, output->bytes, output->length, body ? ZMQ_SNDMORE : 0) < 0)
+        return why_not_sent();
+    if (body) {
+        zmq_msg_t shared;
+        zmq_msg_init(&shared);
+        zmq_msg_copy(&shared, body);
+        if (send_frame(self, &shared, 0) < 0) {
+            zmq_msg_close(&shared);
+            return why_not_sent();
+        }
+    }
+    return HOP_SENT;
+}
+
+void hop_shutdown(void)
+{
+    zsys_shutdown();
+}
