@@ -50,13 +50,20 @@ dispatch_t *dispatch_new(const dispatch_options_t *options, size_t sinks, fault_
     return self;
 }
 
+static void free_entry(const dispatch_t *self, entry_t *entry)
+{
+    for (size_t sink = 0; entry && sink < self->sink_count; sink++)
+        free(entry->pairs[sink].dead_detail);
+    free(entry);
+}
+
 void dispatch_destroy(dispatch_t **self_p)
 {
     dispatch_t *self = *self_p;
     if (!self)
         return;
     for (size_t i = 0; i < self->entries.capacity; i++)
-        free(self->entries.slots[i].value);
+        free_entry(self, self->entries.slots[i].value);
     number_map_free(&self->entries);
     free(self);
     *self_p = NULL;
@@ -149,13 +156,35 @@ static entry_t *entry_new(dispatch_t *self, const journal_event_t *event)
     return entry;
 }
 
-entry_t *dispatch_admit(dispatch_t *self, const journal_event_t *event, size_t sink, bool dying)
+static entry_t *find_or_new(dispatch_t *self, const journal_event_t *event)
 {
     entry_t *entry = dispatch_find(self, event->sequence);
-    if (!entry)
-        entry = entry_new(self, event);
+    return entry ? entry : entry_new(self, event);
+}
+
+entry_t *dispatch_admit(dispatch_t *self, const journal_event_t *event, size_t sink)
+{
+    entry_t *entry = find_or_new(self, event);
     if (entry && entry->pairs[sink].state == PAIR_NONE)
-        move_to(self, &entry->pairs[sink], dying ? PAIR_DYING : PAIR_WAITING);
+        move_to(self, &entry->pairs[sink], PAIR_WAITING);
+    return entry;
+}
+
+static void start_dying(dispatch_t *self, pair_t *pair, const char *reason, wire_view_t detail)
+{
+    self->sinks[pair->sink].dead++;
+    pair->dead_reason = reason;
+    free(pair->dead_detail);
+    pair->dead_detail = detail.bytes ? strndup(detail.bytes, detail.length) : NULL;
+    move_to(self, pair, PAIR_DYING);
+}
+
+entry_t *dispatch_admit_dying(dispatch_t *self, const journal_event_t *event, size_t sink,
+                              const char *reason, const char *detail)
+{
+    entry_t *entry = find_or_new(self, event);
+    if (entry && entry->pairs[sink].state == PAIR_NONE)
+        start_dying(self, &entry->pairs[sink], reason, wire_view(detail));
     return entry;
 }
 
@@ -164,7 +193,7 @@ bool dispatch_release(dispatch_t *self, entry_t *entry)
     if (entry->open > 0)
         return false;
     number_map_take(&self->entries, entry->sequence);
-    free(entry);
+    free_entry(self, entry);
     return true;
 }
 
@@ -338,10 +367,9 @@ void dispatch_working(dispatch_t *self, pair_t *pair, uint64_t number, int64_t n
     pair->due_ms = now_ms + self->options.ack_wait_ms;
 }
 
-static act_t bury(dispatch_t *self, pair_t *pair)
+static act_t bury(dispatch_t *self, pair_t *pair, const char *reason, wire_view_t detail)
 {
-    self->sinks[pair->sink].dead++;
-    move_to(self, pair, PAIR_DYING);
+    start_dying(self, pair, reason, detail);
     return ACT_BURY;
 }
 
@@ -401,17 +429,18 @@ act_t dispatch_retry(dispatch_t *self, pair_t *pair, const message_outcome_t *ou
     }
     heard_from(sink, pair);
     if (is_unknown_too_long(self, pair->entry, outcome, now_ms))
-        return bury(self, pair);
+        return bury(self, pair, DEAD_UNKNOWN_AGENT, outcome->detail);
     defer(self, pair, now_ms + defer_delay(self, pair, outcome));
     return ACT_NOTHING;
 }
 
-act_t dispatch_dead(dispatch_t *self, pair_t *pair, uint64_t number)
+act_t dispatch_dead(dispatch_t *self, pair_t *pair, const message_outcome_t *outcome)
 {
-    if (!is_current(pair, number))
+    if (!is_current(pair, outcome->number))
         return ACT_NOTHING;
     heard_from(&self->sinks[pair->sink], pair);
-    return bury(self, pair);
+    const char *reason = route_dead_reason(outcome->reason);
+    return bury(self, pair, reason ? reason : DEAD_REJECTED, outcome->detail);
 }
 
 /* The only kind of run-out that says something about the event. */
@@ -425,7 +454,7 @@ static act_t run_out_alone(dispatch_t *self, pair_t *pair, int64_t now_ms)
     bool used_up = pair->alone_run_outs >= self->options.max_deliver &&
                    now_ms - pair->suspect_since_ms >= self->options.max_deliver_ms;
     if (used_up && sink->done > pair->successes_before)
-        return bury(self, pair);
+        return bury(self, pair, DEAD_MAX_DELIVER, (wire_view_t){0});
     if (used_up)
         sink->stuck = true;
     /* Spread the tries over the time, so that fresh events flow meanwhile. */
@@ -454,6 +483,14 @@ bool dispatch_buried(dispatch_t *self, pair_t *pair)
         return false;
     move_to(self, pair, PAIR_SETTLED);
     return true;
+}
+
+pair_t *dispatch_unburied(const dispatch_t *self, size_t sink)
+{
+    pair_t *pair = self->sinks[sink].lists[PAIR_DYING].first;
+    while (pair && pair->burying)
+        pair = pair->next;
+    return pair;
 }
 
 static void wake_deferred(dispatch_t *self, sink_t *sink, int64_t now_ms)

@@ -55,6 +55,9 @@ typedef struct pair_t {
     int64_t due_ms;            /* leased: deadline; deferred, suspect: not before */
     int64_t suspect_since_ms;  /* first run-out alone */
     uint64_t successes_before; /* of the sink, at that time */
+    const char *dead_reason;   /* of a dying pair: one of route_dead_reasons */
+    char *dead_detail;         /* owned, or NULL */
+    bool burying;              /* its letter is being written now */
     struct entry_t *entry;
     size_t sink;
     struct pair_t *next, *previous; /* in the sink's list of this state */
@@ -79,10 +82,12 @@ void dispatch_destroy(dispatch_t **self_p);
 
 entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence);
 
-/* Opens the pair of an event that a cursor has reached, as waiting (or, with `dying`, as dead
- * before any sink); makes the entry when there is none.  A pair that was open or settled stays as
- * it is.  NULL when out of memory. */
-entry_t *dispatch_admit(dispatch_t *self, const journal_event_t *event, size_t sink, bool dying);
+/* Opens the pair of an event that a cursor has reached, as waiting; makes the entry when there is
+ * none.  A pair that was open or settled stays as it is.  NULL when out of memory. */
+entry_t *dispatch_admit(dispatch_t *self, const journal_event_t *event, size_t sink);
+/* As admit, for an event that can never succeed: the pair begins as dying. */
+entry_t *dispatch_admit_dying(dispatch_t *self, const journal_event_t *event, size_t sink,
+                              const char *reason, const char *detail);
 
 /* Frees an entry when nothing of it is open; true when it did. */
 bool dispatch_release(dispatch_t *self, entry_t *entry);
@@ -112,14 +117,17 @@ typedef enum {
 
 /* A fact, whatever lease it comes from. */
 act_t dispatch_done(dispatch_t *self, pair_t *pair);
-/* These count only from the current lease: `number` is the one that came with them. */
+/* These count only from the current lease: the number that came with them says which. */
 void dispatch_working(dispatch_t *self, pair_t *pair, uint64_t number, int64_t now_ms);
 act_t dispatch_retry(dispatch_t *self, pair_t *pair, const message_outcome_t *outcome,
                      int64_t now_ms);
-act_t dispatch_dead(dispatch_t *self, pair_t *pair, uint64_t number);
+act_t dispatch_dead(dispatch_t *self, pair_t *pair, const message_outcome_t *outcome);
 act_t dispatch_lost(dispatch_t *self, pair_t *pair, uint64_t number, int64_t now_ms);
 /* The letter is durable.  False when the pair was settled as done meanwhile. */
 bool dispatch_buried(dispatch_t *self, pair_t *pair);
+
+/* A dying pair whose letter is not being written, or NULL. */
+pair_t *dispatch_unburied(const dispatch_t *self, size_t sink);
 
 /* Runs leases out and wakes what was deferred, for one sink.  Returns a pair that is dying because
  * of it (to be buried; call again), or NULL when nothing is left to do now. */
