@@ -138,6 +138,14 @@ int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *faul
 char *journal_body_read(journal_t *self, const journal_event_t *event, size_t padding,
                         fault_t *fault);
 
+/* The framed record of the event at `position`, as it stands in the segment (malloc): what a dead
+ * letter keeps.  NULL when it cannot be read. */
+char *journal_record_read(journal_t *self, journal_position_t position, size_t *bytes,
+                          fault_t *fault);
+
+/* The directory of the slot, for the dead letters; borrowed. */
+const char *journal_slot_directory(const journal_t *self);
+
 /* An eventfd that becomes readable when the durable end moved or resolutions became durable. */
 int journal_fd(const journal_t *self);
 void journal_fd_clear(journal_t *self);
