@@ -1,0 +1,97 @@
+// A local AWS for tests: Kinesis, DynamoDB, S3, STS, container credentials and instance metadata,
+// each on a port of its own, with signatures checked, faults on demand and every request booked.
+// Not for anything that is not a test: keys are fixed and nothing is encrypted.
+
+import { once } from 'node:events';
+import { createClock } from './clock.mjs';
+import { createFaults } from './faults.mjs';
+import { createBooks, createGateway } from './gateway.mjs';
+import { createContainerEndpoint, createInstanceMetadata, createSts } from './identity.mjs';
+import { createDynamodb, createKinesis } from './embedded.mjs';
+import { createKeyring, STATIC_KEY } from './keyring.mjs';
+import { createDirectoryStore, createMemoryStore } from './s3_store.mjs';
+import { createS3 } from './s3.mjs';
+
+export { STATIC_KEY };
+
+/**
+ * Starts everything. Options: `host` (127.0.0.1), `ports` ({kinesis, dynamodb, s3, sts, container,
+ * imds}; 0 or none: any free one), `directory` for the objects (memory), `region`, `staticKeys`
+ * ([STATIC_KEY]), `buckets` to make. Returns {endpoints, ports, region, clock, keyring, faults,
+ * books, identity, store, environment, close}.
+ */
+export async function startAws(options = {}) {
+  const region = options.region ?? 'eu-central-1';
+  const clock = createClock();
+  const keyring = createKeyring(clock, options.staticKeys);
+  const faults = createFaults();
+  const books = createBooks();
+  const identity = {
+    region,
+    lifetimeSeconds: 3600,
+    webIdentityToken: 'web-identity-token',
+    containerToken: '',
+  };
+  const store = options.directory ? createDirectoryStore(options.directory) : createMemoryStore();
+  (options.buckets ?? []).forEach((bucket) => store.createBucket(bucket));
+  const services = [
+    await createKinesis(),
+    await createDynamodb(),
+    createS3(store),
+    createSts(keyring, identity),
+    createContainerEndpoint(keyring, identity),
+    createInstanceMetadata(clock, keyring, identity),
+  ];
+  const gateways = services.map((service) =>
+    createGateway(service, { clock, keyring, faults, books, region }),
+  );
+  const ports = {};
+  for (const [index, { name }] of services.entries()) {
+    ports[name] = await listen(
+      gateways[index],
+      options.host ?? '127.0.0.1',
+      options.ports?.[name] ?? 0,
+    );
+  }
+  const endpoints = Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}`]),
+  );
+  return {
+    endpoints,
+    ports,
+    region,
+    clock,
+    keyring,
+    faults,
+    books,
+    identity,
+    store,
+    environment: environmentOf(endpoints, region),
+    async close() {
+      for (const gateway of gateways) {
+        gateway.closeAllConnections();
+        gateway.close();
+      }
+      await Promise.all(services.map((service) => service.close()));
+    },
+  };
+}
+
+async function listen(server, host, port) {
+  server.listen(port, host);
+  await once(server, 'listening');
+  return server.address().port;
+}
+
+// What a daemon is started with to find this AWS, with the long-lived key.
+function environmentOf(endpoints, region) {
+  return {
+    AWS_REGION: region,
+    AWS_ACCESS_KEY_ID: STATIC_KEY.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: STATIC_KEY.secretAccessKey,
+    AWS_ENDPOINT_URL_KINESIS: endpoints.kinesis,
+    AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
+    AWS_ENDPOINT_URL_S3: endpoints.s3,
+    AWS_ENDPOINT_URL_STS: endpoints.sts,
+  };
+}
