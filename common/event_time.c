@@ -179,6 +179,12 @@ void event_time_from_receipt(int64_t received_us, event_time_t *time)
     normalise(&moment, time);
 }
 
+void event_time_choose(const char *text, size_t bytes, int64_t received_us, event_time_t *time)
+{
+    if (event_time_read(text, bytes, time) != 0)
+        event_time_from_receipt(received_us, time);
+}
+
 static int64_t within_version(int64_t unix_us)
 {
     return unix_us < 0 ? 0 : unix_us > LAST_VERSION_US ? LAST_VERSION_US : unix_us;

@@ -38,6 +38,9 @@ int event_time_read(const char *text, size_t bytes, event_time_t *time);
  * have four digits. */
 void event_time_from_receipt(int64_t received_us, event_time_t *time);
 
+/* The event time if it can be read, else the time of receipt. */
+void event_time_choose(const char *text, size_t bytes, int64_t received_us, event_time_t *time);
+
 /* Two times of 16 digits, a digest in hex, dashes between, and a NUL. */
 #define EVENT_VERSION_BYTES (16 + 1 + 16 + 1 + DIGEST_HEX_BYTES)
 

@@ -125,6 +125,18 @@ static void receipt_stands_in_to_the_second(void **state)
     assert_string_equal(time.text, "9999-12-31T23:59:59Z");
 }
 
+static void event_time_goes_before_receipt(void **state)
+{
+    (void)state;
+    event_time_t time;
+    event_time_choose("1739537297.5", 12, 1763760000000000, &time);
+    assert_string_equal(time.text, "2025-02-14T12:48:17.5Z");
+    event_time_choose("0", 1, 1763760000000000, &time);
+    assert_string_equal(time.text, "2025-11-21T21:20:00Z");
+    event_time_choose("", 0, 1763760000000000, &time);
+    assert_string_equal(time.text, "2025-11-21T21:20:00Z");
+}
+
 static const char *version_of(int64_t event_us, int64_t received_us, uint8_t fill)
 {
     static char version[EVENT_VERSION_BYTES];
@@ -172,6 +184,7 @@ int main(void)
         cmocka_unit_test(normal_form_is_read_as_itself),
         cmocka_unit_test(what_cannot_be_a_time_is_not_read),
         cmocka_unit_test(receipt_stands_in_to_the_second),
+        cmocka_unit_test(event_time_goes_before_receipt),
         cmocka_unit_test(version_sorts_like_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
