@@ -86,7 +86,8 @@ int object_key_recording(const char *prefix, const object_key_call_t *call,
     if (length >= OBJECT_KEY_BYTES)
         return fault_set(fault, "the key of a recording would have %zu bytes, S3 allows %d", length,
                          OBJECT_KEY_BYTES - 1);
-    snprintf(key, OBJECT_KEY_BYTES, "%s%s/%s/%s.mp3", prefix, business.text, location.text,
-             conversation.text);
+    int written = snprintf(key, OBJECT_KEY_BYTES, "%s%s/%s/%s.mp3", prefix, business.text,
+                           location.text, conversation.text);
+    assert(written == (int)length);
     return 0;
 }
