@@ -8,9 +8,8 @@
 #include <string.h>
 #include <time.h>
 
-#define US_PER_SECOND     INT64_C(1000000)
-#define LAST_CIVIL_SECOND INT64_C(253402300799) /* 9999-12-31T23:59:59Z */
-#define LAST_VERSION_US   INT64_C(9999999999999999)
+#define US_PER_SECOND   INT64_C(1000000)
+#define LAST_VERSION_US INT64_C(9999999999999999)
 
 /* A moment as it came: whole seconds, and the digits of its fraction. */
 typedef struct {
@@ -172,10 +171,10 @@ int event_time_read(const char *text, size_t bytes, event_time_t *time)
 void event_time_from_receipt(int64_t received_us, event_time_t *time)
 {
     moment_t moment = {received_us / US_PER_SECOND, ""};
-    if (moment.seconds < 0)
-        moment.seconds = 0;
-    if (moment.seconds > LAST_CIVIL_SECOND)
-        moment.seconds = LAST_CIVIL_SECOND;
+    if (moment.seconds < EVENT_TIME_FIRST_SECOND)
+        moment.seconds = EVENT_TIME_FIRST_SECOND;
+    if (moment.seconds >= EVENT_TIME_END_SECOND)
+        moment.seconds = EVENT_TIME_END_SECOND - 1;
     normalise(&moment, time);
 }
 

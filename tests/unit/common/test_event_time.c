@@ -120,9 +120,9 @@ static void receipt_stands_in_to_the_second(void **state)
     assert_string_equal(time.text, "2025-02-14T12:48:17Z");
     assert_true(time.unix_us == 1739537297000000);
     event_time_from_receipt(-5, &time);
-    assert_string_equal(time.text, "1970-01-01T00:00:00Z");
+    assert_string_equal(time.text, "2015-01-01T00:00:00Z");
     event_time_from_receipt(INT64_MAX, &time);
-    assert_string_equal(time.text, "9999-12-31T23:59:59Z");
+    assert_string_equal(time.text, "2100-12-31T23:59:59Z");
 }
 
 static void event_time_goes_before_receipt(void **state)
