@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-static void write_reason(fault_t *fault, const char *format, va_list arguments)
+__attribute__((format(printf, 2, 0))) static void write_reason(fault_t *fault, const char *format,
+                                                               va_list arguments)
 {
     vsnprintf(fault->text, sizeof(fault->text), format, arguments);
     for (char *at = fault->text; *at; at++) {

@@ -10,7 +10,7 @@
  * field or drive a terminal, cut at LOG_VALUE_BYTES, and what is not UTF-8 becomes U+FFFD.  A line
  * is one write(2) of at most LOG_LINE_BYTES, which is PIPE_BUF on Linux: lines of several threads
  * or processes never mix.  Fields that no longer fit are left out, and `cut=true` says so.  A line
- * that cannot be written is dropped: logging never blocks on errors and never fails a caller.
+ * that cannot be written is dropped, and no caller ever fails for it; a full pipe is waited for.
  *
  * log_open is called once, by main, before threads; everything else is safe from any thread. */
 #ifndef POSTCALL_COMMON_LOG_H

@@ -41,6 +41,7 @@ typedef struct family {
 struct metrics {
     pthread_mutex_t lock; /* guards the lists and the sources; values are atomic */
     family_t *first;
+    size_t count; /* metrics of all families */
 };
 
 metrics_t *metrics_new(void)
@@ -160,14 +161,16 @@ static metric_t *metric_new(kind_t kind, char *labels)
 }
 
 /* Takes `labels` over. */
-static metric_t *get_metric(family_t *family, char *labels)
+static metric_t *get_metric(metrics_t *self, family_t *family, char *labels)
 {
     metric_t **at = &family->first;
     while (*at && strcmp((*at)->labels, labels) != 0)
         at = &(*at)->next;
-    if (!*at)
+    if (!*at && self->count < METRICS_MAX)
         *at = metric_new(family->kind, labels);
-    if (!*at || (*at)->labels != labels)
+    if (*at && (*at)->labels == labels)
+        self->count++;
+    else
         free(labels);
     return *at;
 }
@@ -183,7 +186,7 @@ static metric_t *get(metrics_t *self, const char *name, const char *help,
     family_t *family = get_family(self, name, help, kind);
     metric_t *metric = NULL;
     if (family)
-        metric = get_metric(family, text);
+        metric = get_metric(self, family, text);
     else
         free(text);
     pthread_mutex_unlock(&self->lock);

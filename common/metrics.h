@@ -14,6 +14,9 @@
 
 #include "common/buffer.h"
 
+/* A registry holds this many metrics; each series costs its reader something too. */
+#define METRICS_MAX 1024
+
 typedef struct metrics metrics_t;
 typedef struct metric metric_t;
 
@@ -33,8 +36,8 @@ metrics_t *metrics_new(void);
 void metrics_destroy(metrics_t **self);
 
 /* The metric with this name and these labels, made on the first call; the same name always has the
- * same kind, and the help text of the first call stands.  NULL when memory is out.  Owned by
- * `self`. */
+ * same kind, and the help text of the first call stands.  NULL when memory is out or METRICS_MAX is
+ * reached.  Owned by `self`. */
 metric_t *metrics_counter(metrics_t *self, const char *name, const char *help,
                           const metric_label_t *labels);
 metric_t *metrics_gauge(metrics_t *self, const char *name, const char *help,

@@ -61,6 +61,18 @@ static void what_is_not_exactly_base64_is_refused_and_located(void **state)
     }
 }
 
+static void what_stands_behind_the_text_is_not_read(void **state)
+{
+    (void)state;
+    for (size_t length = 1; length < 8; length++) {
+        uint8_t out[8];
+        size_t broken_at = 99;
+        ssize_t expected = length == 4 ? 3 : -1;
+        assert_int_equal(base64_decode("Zm9vYmFy", length, out, &broken_at), expected);
+        assert_int_equal(broken_at, expected < 0 ? length : 99);
+    }
+}
+
 static void every_byte_survives_at_every_length(void **state)
 {
     (void)state;
@@ -89,6 +101,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_match_the_published_ones),
         cmocka_unit_test(what_is_not_exactly_base64_is_refused_and_located),
+        cmocka_unit_test(what_stands_behind_the_text_is_not_read),
         cmocka_unit_test(every_byte_survives_at_every_length),
         cmocka_unit_test(nothing_is_written_behind_the_decoded_bytes),
     };

@@ -48,10 +48,29 @@ static void pieces_give_the_checksum_of_the_whole(void **state)
     }
 }
 
+static uint32_t crc_of_byte_bit_by_bit(uint8_t byte)
+{
+    uint32_t crc = 0xffffffff ^ byte;
+    for (int bit = 0; bit < 8; bit++)
+        crc = crc >> 1 ^ (crc & 1 ? 0x82f63b78 : 0);
+    return ~crc;
+}
+
+static void every_byte_is_divided_by_the_polynomial(void **state)
+{
+    (void)state;
+    for (unsigned value = 0; value < 256; value++) {
+        uint8_t byte = (uint8_t)value;
+        for (size_t i = 0; i < WAYS; i++)
+            assert_int_equal(ways[i](0, &byte, 1), crc_of_byte_bit_by_bit(byte));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(checksums_match_the_published_ones),
+        cmocka_unit_test(every_byte_is_divided_by_the_polynomial),
         cmocka_unit_test(pieces_give_the_checksum_of_the_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

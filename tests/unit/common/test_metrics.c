@@ -167,6 +167,19 @@ static void a_metric_that_could_not_be_made_costs_nothing_else(void **state)
     assert_true(metric_value(NULL) == 0);
 }
 
+static void the_registry_is_bounded(void **state)
+{
+    metrics_t *metrics = *state;
+    for (int i = 0; i <= METRICS_MAX; i++) {
+        char number[16];
+        snprintf(number, sizeof(number), "%d", i);
+        metric_t *made =
+            metrics_counter(metrics, "postcall_x_total", "X.", METRIC_LABELS({"i", number}));
+        assert_int_equal(made == NULL, i == METRICS_MAX);
+    }
+    assert_non_null(metrics_counter(metrics, "postcall_x_total", "X.", METRIC_LABELS({"i", "7"})));
+}
+
 #define THREADS 3
 #define ADDS    2000
 
@@ -220,6 +233,7 @@ int main(void)
                                         destroy_metrics),
         cmocka_unit_test_setup_teardown(a_metric_that_could_not_be_made_costs_nothing_else,
                                         make_metrics, destroy_metrics),
+        cmocka_unit_test_setup_teardown(the_registry_is_bounded, make_metrics, destroy_metrics),
         cmocka_unit_test_setup_teardown(no_count_is_lost_between_threads, make_metrics,
                                         destroy_metrics),
     };

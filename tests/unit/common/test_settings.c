@@ -157,6 +157,8 @@ static const struct {
      "SAMPLE_HOURS is \"99999999999999999999\": give a whole number from 1 to 1000"},
     {"SAMPLE_LIMIT=5MB",
      "SAMPLE_LIMIT is \"5MB\": give a size in bytes, KiB, MiB or GiB, at least 0"},
+    {"SAMPLE_LIMIT=9223372036854775808",
+     "SAMPLE_LIMIT is \"9223372036854775808\": give a size in bytes, KiB, MiB or GiB, at least 0"},
     {"SAMPLE_LIMIT=9999999999GiB",
      "SAMPLE_LIMIT is \"9999999999GiB\": give a size in bytes, KiB, MiB or GiB, at least 0"},
     {"SAMPLE_SINKS=a,,b",

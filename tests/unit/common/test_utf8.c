@@ -27,6 +27,7 @@ static const struct {
     {TEXT("\xc2\x80"), 2, 0x80},
     {TEXT("\xdf\xbf"), 2, 0x7ff},
     {TEXT("\xc3"), 0, 0},
+    {"\xc3\xa9", 1, 0, 0},
     {TEXT("\xc3("), 0, 0},
     {TEXT("\xe0\x9f\xbf"), 0, 0},
     {TEXT("\xe0\xa0\x80"), 3, 0x800},
