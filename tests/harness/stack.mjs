@@ -1,0 +1,239 @@
+// The five daemons of postcall together, on loopback ports and in a directory of their own: started
+// in the order of the flow, each to be killed and started again, and ended with nothing left
+// behind.
+
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createAgentsTable, createStream, putAgents } from '../aws/resources.mjs';
+import { createClients } from '../aws/clients.mjs';
+import { binaryOf, isBuilt, startDaemon } from './daemon.mjs';
+import { assertAllThere } from './judge.mjs';
+import { eventually } from './eventually.mjs';
+import { freePorts } from './ports.mjs';
+import { readBuckets, readDirectory, readNdjson, readRows, readStream } from './sinks.mjs';
+import { TENANTS } from './tenants.mjs';
+import { SECRET } from './webhook.mjs';
+
+/** In the order of the flow, with the prefix of each one's settings. */
+export const STAGES = {
+  ingress: 'INGRESS',
+  'tenant-resolver': 'RESOLVER',
+  logger: 'LOGGER',
+  recorder: 'RECORDER',
+  'resources-sink': 'RESOURCES_SINK',
+};
+export const STAGE_NAMES = Object.keys(STAGES);
+export const isPipelineBuilt = () => STAGE_NAMES.every((name) => isBuilt(name));
+
+const STREAM = 'agent-logs';
+const BUCKETS = { recordings: 'recordings-bucket', transcripts: 'transcripts-bucket' };
+
+/**
+ * Starts the pipeline. `postgres` (a cluster; a database is made in it); `aws` (from startAws;
+ * without it the sinks are files); `tenants` (TENANTS); `environment` {stage: {NAME: value}} over
+ * what the stack sets; `only` the stages to start (all).
+ */
+export async function startStack({
+  postgres,
+  aws,
+  tenants = TENANTS,
+  environment = {},
+  only = STAGE_NAMES,
+} = {}) {
+  const directory = mkdtempSync(join(tmpdir(), 'postcall-stack-'));
+  const stack = new Stack({ directory, postgres, aws, tenants });
+  try {
+    await stack.prepare(environment);
+    for (const name of only) stack.start(name);
+    await stack.ready();
+    return stack;
+  } catch (error) {
+    await stack.destroy();
+    throw error;
+  }
+}
+
+class Stack {
+  constructor(parts) {
+    Object.assign(this, parts, {
+      daemons: {},
+      clients: parts.aws && createClients(parts.aws),
+      secret: SECRET,
+    });
+    this.tenantFile = join(this.directory, 'tenants.json');
+    this.streamFile = join(this.directory, 'stream.ndjson');
+    this.storeDirectory = join(this.directory, 'objects');
+    this.dataDirectory = join(this.directory, 'ingress');
+  }
+
+  async prepare(environment) {
+    this.database = this.postgres && (await this.postgres.createDatabase());
+    this.ports = await choosePorts();
+    this.url = `http://127.0.0.1:${this.ports.http}/api/elevenlabs/webhook`;
+    this.writeTenants(this.tenants);
+    if (this.aws) await this.prepareAws();
+    const settings = this.settings();
+    this.environment = Object.fromEntries(
+      STAGE_NAMES.map((name) => [name, { ...settings[name], ...environment[name] }]),
+    );
+    if (this.database) {
+      execFileSync(binaryOf('resources-sink'), ['--migrate'], {
+        env: this.environment['resources-sink'],
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
+    }
+  }
+
+  async prepareAws() {
+    // Stacks that share a local AWS have streams and tables of their own.
+    const own = `${this.ports.http}`;
+    this.stream = `${STREAM}-${own}`;
+    this.table = `elevenlabs-agents-${own}`;
+    this.buckets = Object.fromEntries(
+      Object.entries(BUCKETS).map(([use, name]) => [use, `${name}-${own}`]),
+    );
+    Object.values(this.buckets).forEach((bucket) => this.aws.store.createBucket(bucket));
+    await createStream(this.clients, this.stream);
+    await createAgentsTable(this.clients, { name: this.table });
+    await putAgents(this.clients, this.tenants, this.table);
+  }
+
+  writeTenants(tenants) {
+    writeFileSync(this.tenantFile, JSON.stringify(tenants, null, 2));
+  }
+
+  settings() {
+    const { ports, aws } = this;
+    const at = (name) => `tcp://127.0.0.1:${ports[name]}`;
+    const cloud = aws?.environment ?? {};
+    const settings = {
+      ingress: {
+        INGRESS_LISTEN: `127.0.0.1:${ports.http}`,
+        INGRESS_BIND: at('dispatch'),
+        INGRESS_DATA_DIR: this.dataDirectory,
+        ELEVENLABS_WEBHOOK_SECRET: this.secret,
+      },
+      'tenant-resolver': {
+        RESOLVER_CONNECT: at('dispatch'),
+        RESOLVER_REPLAY_CONNECT: at('replay'),
+        RESOLVER_BIND_LOGGER: at('toLogger'),
+        RESOLVER_BIND_RECORDER: at('toRecorder'),
+        RESOLVER_BIND_RESOURCES_SINK: at('toResourcesSink'),
+        TENANT_DIRECTORY: aws ? 'dynamodb' : `file:${this.tenantFile}`,
+        ...(aws && { DYNAMODB_ELEVENLABS_AGENTS_TABLE: this.table }),
+        ...cloud,
+      },
+      logger: {
+        LOGGER_CONNECT: at('toLogger'),
+        LOGGER_STREAM: aws ? `kinesis:${this.stream}` : `file:${this.streamFile}`,
+        ...cloud,
+      },
+      recorder: {
+        RECORDER_CONNECT: at('toRecorder'),
+        RECORDER_STORE: aws ? 's3' : `file:${this.storeDirectory}`,
+        ...(aws && {
+          S3_BUCKET_RECORDINGS: this.buckets.recordings,
+          S3_BUCKET_TRANSCRIPTS: this.buckets.transcripts,
+        }),
+        ...cloud,
+      },
+      'resources-sink': {
+        RESOURCES_SINK_CONNECT: at('toResourcesSink'),
+        DATABASE_URL: this.database ?? '',
+      },
+    };
+    for (const [name, prefix] of Object.entries(STAGES))
+      settings[name][`${prefix}_ADMIN_LISTEN`] = this.adminOf(name);
+    return settings;
+  }
+
+  adminOf(name) {
+    return `127.0.0.1:${this.ports[name]}`;
+  }
+
+  /** Starts a stage that does not run, with its settings and `more` over them. */
+  start(name, more = {}) {
+    const environment = { ...this.environment[name], ...more };
+    this.daemons[name] = startDaemon(name, {
+      environment,
+      admin: this.adminOf(name),
+      cwd: this.directory,
+    });
+    return this.daemons[name];
+  }
+
+  async ready() {
+    await Promise.all(Object.values(this.daemons).map((daemon) => daemon.ready()));
+  }
+
+  /** kill -9, and up again. */
+  async restart(name) {
+    await this.daemons[name].kill();
+    const daemon = this.start(name);
+    await daemon.ready();
+  }
+
+  /** What the sinks hold now. */
+  async evidence() {
+    const [rows, records, objects] = await Promise.all([
+      this.database ? readRows(this.postgres, this.database) : undefined,
+      this.aws ? readStream(this.clients, this.stream) : readNdjson(this.streamFile),
+      this.aws
+        ? readBuckets(this.clients, Object.values(this.buckets))
+        : readDirectory(this.storeDirectory),
+    ]);
+    return { rows, records, objects };
+  }
+
+  /** Waits until all that was accepted is where it belongs, and nothing else. */
+  async settled(load, { timeoutMs = 30_000, ...more } = {}) {
+    return eventually(
+      'all is there',
+      async () => {
+        const evidence = await this.evidence();
+        assertAllThere({ tenants: this.tenants, ...evidence, ...load, ...more });
+        return evidence;
+      },
+      timeoutMs,
+    );
+  }
+
+  /** Ends all in the order of the flow, each with a clean exit. */
+  async stop() {
+    for (const name of STAGE_NAMES) {
+      await this.daemons[name]?.stopCleanly();
+      delete this.daemons[name];
+    }
+  }
+
+  /** Kills what still runs and removes the directory. Safe to call twice. */
+  async destroy() {
+    await Promise.all(Object.values(this.daemons).map((daemon) => daemon.kill()));
+    this.daemons = {};
+    this.clients?.destroy();
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+
+  /** The last lines of all daemons, for the message of a failed test. */
+  lastLines(count = 15) {
+    return Object.values(this.daemons)
+      .map((daemon) => `--- ${daemon.name}\n${daemon.lastLines(count)}`)
+      .join('\n');
+  }
+}
+
+async function choosePorts() {
+  const names = [
+    'http',
+    'dispatch',
+    'replay',
+    'toLogger',
+    'toRecorder',
+    'toResourcesSink',
+    ...STAGE_NAMES,
+  ];
+  const ports = await freePorts(names.length);
+  return Object.fromEntries(names.map((name, index) => [name, ports[index]]));
+}
