@@ -485,6 +485,11 @@ bool dispatch_buried(dispatch_t *self, pair_t *pair)
     return true;
 }
 
+void dispatch_abandon(dispatch_t *self, pair_t *pair)
+{
+    move_to(self, pair, PAIR_SETTLED);
+}
+
 pair_t *dispatch_unburied(const dispatch_t *self, size_t sink)
 {
     pair_t *pair = self->sinks[sink].lists[PAIR_DYING].first;

@@ -126,6 +126,9 @@ act_t dispatch_lost(dispatch_t *self, pair_t *pair, uint64_t number, int64_t now
 /* The letter is durable.  False when the pair was settled as done meanwhile. */
 bool dispatch_buried(dispatch_t *self, pair_t *pair);
 
+/* The event can no longer be read: the pair is settled without an outcome. */
+void dispatch_abandon(dispatch_t *self, pair_t *pair);
+
 /* A dying pair whose letter is not being written, or NULL. */
 pair_t *dispatch_unburied(const dispatch_t *self, size_t sink);
 

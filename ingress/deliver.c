@@ -1,0 +1,241 @@
+#include "common/clock.h"
+#include "ingress/deliver_private.h"
+#include "proto/routes.h"
+
+#include <stdlib.h>
+
+#define HOUSEKEEPING_MS 1000
+/* Leases and deferrals are looked at this often. */
+#define TICK_MS 50
+
+static void make_metrics(deliver_t *self)
+{
+    static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_DEAD};
+    metrics_t *metrics = self->metrics;
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        deliver_metrics_t *measures = &self->measures[sink];
+        const metric_label_t *label = METRIC_LABELS({"sink", self->sinks[sink]});
+        for (size_t i = 0; i < 3; i++)
+            measures->outcomes[i] = metrics_counter(
+                metrics, "postcall_ingress_outcomes_total", "Outcomes that sinks reported.",
+                METRIC_LABELS({"sink", self->sinks[sink]}, {"outcome", outcomes[i]}));
+        measures->run_outs =
+            metrics_counter(metrics, "postcall_ingress_run_outs_total",
+                            "Leases that ran out or whose worker was lost.", label);
+        measures->latency = metrics_histogram(metrics, "postcall_ingress_settle_seconds",
+                                              "Time from acceptance to settlement.", label);
+        measures->backlog = metrics_gauge(metrics, "postcall_ingress_backlog_events",
+                                          "Events not settled for a sink, about.", label);
+        measures->oldest = metrics_gauge(metrics, "postcall_ingress_oldest_unsettled_seconds",
+                                         "Age of the oldest event not settled for a sink.", label);
+        measures->leased = metrics_gauge(metrics, "postcall_ingress_leased_events",
+                                         "Events that workers hold for a sink.", label);
+        measures->deferred = metrics_gauge(metrics, "postcall_ingress_deferred_events",
+                                           "Events to be tried again later.", label);
+        measures->suspects = metrics_gauge(metrics, "postcall_ingress_suspect_events",
+                                           "Events tried alone after two run-outs.", label);
+        measures->paused = metrics_gauge(metrics, "postcall_ingress_sink_paused",
+                                         "1 while a sink that fails is only probed.", label);
+        measures->stuck =
+            metrics_gauge(metrics, "postcall_ingress_sink_stuck",
+                          "1 when events run out again and again and none succeeds.", label);
+        measures->held_apart_full =
+            metrics_gauge(metrics, "postcall_ingress_held_apart_full",
+                          "1 while too many events are deferred or suspect to go on.", label);
+        measures->capacity =
+            metrics_gauge(metrics, "postcall_ingress_worker_capacity_events",
+                          "What the connected workers can hold for a sink.", label);
+    }
+    self->workers = metrics_gauge(metrics, "postcall_ingress_workers",
+                                  "Tenant-resolvers that are connected.", NULL);
+    self->unreadable = metrics_counter(metrics, "postcall_ingress_unreadable_total",
+                                       "Reads of the journal that failed.", NULL);
+}
+
+static bool make_cursors(deliver_t *self)
+{
+    self->again = journal_cursor_new(self->journal);
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        deliver_lane_t *lane = &self->lanes[sink];
+        lane->leader = sink;
+        lane->cursor = journal_cursor_new(self->journal);
+        if (!lane->cursor)
+            return false;
+        journal_cursor_begin(lane->cursor, sink);
+    }
+    return self->again != NULL;
+}
+
+deliver_t *deliver_new(const deliver_options_t *options, journal_t *journal, metrics_t *metrics,
+                       int64_t now_ms, fault_t *fault)
+{
+    deliver_t *self = calloc(1, sizeof(*self));
+    if (!self) {
+        fault_set(fault, "out of memory");
+        return NULL;
+    }
+    self->journal = journal;
+    self->metrics = metrics;
+    self->sinks = options->source.sinks;
+    while (self->sinks[self->sink_count])
+        self->sink_count++;
+    make_metrics(self);
+    self->dispatch = dispatch_new(&options->dispatch, self->sink_count, fault);
+    self->letters = letters_new(journal_slot_directory(journal), fault);
+    self->source = source_new(&options->source, now_ms, fault);
+    if (!self->dispatch || !self->letters || !self->source) {
+        deliver_destroy(&self);
+    } else if (!make_cursors(self)) {
+        fault_set(fault, "out of memory");
+        deliver_destroy(&self);
+    }
+    return self;
+}
+
+void deliver_destroy(deliver_t **self_p)
+{
+    deliver_t *self = *self_p;
+    if (!self)
+        return;
+    letters_destroy(&self->letters);
+    source_destroy(&self->source);
+    dispatch_destroy(&self->dispatch);
+    for (size_t sink = 0; sink < self->sink_count; sink++)
+        journal_cursor_destroy(&self->lanes[sink].cursor);
+    journal_cursor_destroy(&self->again);
+    for (size_t i = 0; i < self->goes.capacity; i++) {
+        deliver_go_t *go = self->goes.slots[i].value;
+        if (go)
+            wire_output_free(&go->texts);
+        free(go);
+    }
+    number_map_free(&self->goes);
+    wire_memory_free(&self->memory);
+    free(self);
+    *self_p = NULL;
+}
+
+static void tick_sinks(deliver_t *self, int64_t now_ms)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        pair_t *dying;
+        while ((dying = dispatch_tick(self->dispatch, sink, now_ms)))
+            deliver_bury(self, dying);
+    }
+}
+
+/* Dying pairs whose letter could not be written, or not yet for want of room. */
+static void bury_the_rest(deliver_t *self)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        pair_t *pair;
+        while ((pair = dispatch_unburied(self->dispatch, sink))) {
+            deliver_bury(self, pair);
+            if (!pair->burying)
+                return;
+        }
+    }
+}
+
+/* The lowest place that a cursor still has to read: segments before it may be settled. */
+static journal_position_t lowest_position(const deliver_t *self)
+{
+    journal_position_t lowest = {UINT64_MAX, UINT64_MAX};
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        const deliver_lane_t *lane = &self->lanes[self->lanes[sink].leader];
+        journal_position_t at =
+            lane->has_pending ? lane->pending.position : journal_cursor_position(lane->cursor);
+        if (at.segment < lowest.segment ||
+            (at.segment == lowest.segment && at.offset < lowest.offset))
+            lowest = at;
+    }
+    return lowest;
+}
+
+static void keep_house(deliver_t *self, int64_t now_ms)
+{
+    if (now_ms < self->next_housekeeping_ms)
+        return;
+    self->next_housekeeping_ms = now_ms + HOUSEKEEPING_MS;
+    bury_the_rest(self);
+    journal_housekeep(self->journal, lowest_position(self));
+}
+
+int64_t deliver_turn(deliver_t *self, int64_t now_ms)
+{
+    int budget = DELIVER_TURN_EVENTS;
+    deliver_hear_journal(self);
+    deliver_hear_letters(self);
+    deliver_hear(self, now_ms);
+    tick_sinks(self, now_ms);
+    deliver_give_again(self, now_ms, &budget);
+    deliver_give_fresh(self, now_ms, &budget);
+    keep_house(self, now_ms);
+    int64_t wait_ms = source_tick(self->source, now_ms);
+    if (budget <= 0)
+        return 0;
+    return wait_ms < TICK_MS ? wait_ms : TICK_MS;
+}
+
+size_t deliver_fds(const deliver_t *self, struct pollfd *fds, size_t capacity)
+{
+    const int wanted[] = {journal_fd(self->journal), source_fd(self->source),
+                          letters_fd(self->letters)};
+    size_t count = 0;
+    for (; count < sizeof(wanted) / sizeof(wanted[0]) && count < capacity; count++)
+        fds[count] = (struct pollfd){.fd = wanted[count], .events = POLLIN};
+    return count;
+}
+
+bool deliver_ready(const deliver_t *self)
+{
+    return source_ready(self->source);
+}
+
+static double age_seconds(uint64_t received_us)
+{
+    int64_t age_us = clock_unix_us() - (int64_t)received_us;
+    return received_us == 0 || age_us < 0 ? 0 : (double)age_us / 1e6;
+}
+
+void deliver_measure(deliver_t *self, int64_t now_ms)
+{
+    journal_figures_t journal;
+    (void)now_ms;
+    journal_figures(self->journal, &journal);
+    metric_set(self->workers, (double)source_workers(self->source));
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        const deliver_lane_t *lane = &self->lanes[self->lanes[sink].leader];
+        deliver_metrics_t *measures = &self->measures[sink];
+        dispatch_figures_t figures;
+        uint64_t events, bytes;
+        dispatch_figures(self->dispatch, sink, &figures);
+        source_capacity(self->source, sink, &events, &bytes);
+        uint64_t open =
+            figures.waiting + figures.leased + figures.deferred + figures.suspects + figures.dying;
+        uint64_t ahead = lane->has_pending ? journal.last_sequence - lane->pending.sequence + 1 : 0;
+        uint64_t oldest = figures.oldest_received_us;
+        if (oldest == 0 && lane->has_pending)
+            oldest = lane->pending.event.received_us;
+        metric_set(measures->backlog, (double)(open + ahead));
+        metric_set(measures->oldest, age_seconds(oldest));
+        metric_set(measures->run_outs, (double)figures.run_outs);
+        metric_set(measures->leased, (double)figures.leased);
+        metric_set(measures->deferred, (double)figures.deferred);
+        metric_set(measures->suspects, (double)figures.suspects);
+        metric_set(measures->paused, figures.paused);
+        metric_set(measures->stuck, figures.stuck);
+        metric_set(measures->held_apart_full, figures.held_apart_full);
+        metric_set(measures->capacity, (double)events);
+    }
+}
+
+const char *deliver_endpoint(const deliver_t *self)
+{
+    return source_endpoint(self->source);
+}
+
+size_t deliver_workers(const deliver_t *self)
+{
+    return source_workers(self->source);
+}

@@ -1,0 +1,341 @@
+#include "common/log.h"
+#include "ingress/deliver_private.h"
+#include "proto/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* Which of our sinks an event goes to. */
+static uint32_t routed(const deliver_t *self, const journal_event_t *event)
+{
+    const char *const *sinks = route_sinks(event->event.provider, event->event.event_type);
+    uint32_t mask = 0;
+    for (; *sinks; sinks++) {
+        for (size_t sink = 0; sink < self->sink_count; sink++) {
+            if (strcmp(*sinks, self->sinks[sink]) == 0)
+                mask |= 1u << sink;
+        }
+    }
+    return mask;
+}
+
+static void free_body(void *bytes, void *hint)
+{
+    (void)hint;
+    free(bytes);
+}
+
+/* Reads the raw webhook into a frame; false when it cannot be read. */
+static bool read_body(deliver_t *self, const journal_event_t *event, zmq_msg_t *body)
+{
+    fault_t fault;
+    char *bytes = journal_body_read(self->journal, event, 0, &fault);
+    if (!bytes) {
+        log_line(LOG_LEVEL_ERROR, "cannot read a webhook from the journal, retrying",
+                 LOG_NUMBER("sequence", event->sequence), LOG_TEXT("reason", fault.text));
+        return false;
+    }
+    if (zmq_msg_init_data(body, bytes, event->body_bytes, free_body, NULL) != 0) {
+        free(bytes);
+        return false;
+    }
+    return true;
+}
+
+static void fill_message(deliver_t *self, const journal_event_t *event, message_event_t *message)
+{
+    const disk_event_t *header = &event->event;
+    disk_resolution_t resolution;
+    *message = (message_event_t){
+        .sequence = event->sequence,
+        .event_id = header->event_id,
+        .provider = header->provider,
+        .event_type = header->event_type,
+        .conversation_id = header->conversation_id,
+        .tenant_key_kind = header->tenant_key_kind,
+        .tenant_key = header->tenant_key,
+        .event_time = header->event_time,
+        .received_us = header->received_us,
+        .digest = header->digest,
+    };
+    if (journal_resolution_find(self->journal, header->provider, header->conversation_id,
+                                &resolution, NULL) != 1)
+        return; /* unknown or unreadable: the resolver finds out, and the first one recorded wins */
+    message->resolved = true;
+    message->business_id = resolution.business_id;
+    message->location_id = resolution.location_id;
+    message->record_calls = resolution.record_calls;
+    message->transcript_key = resolution.transcript_key;
+    message->recording_key = resolution.recording_key;
+}
+
+/* Gives an event to one worker for as many of the wanted sinks as that one can take. */
+static uint32_t give(deliver_t *self, const journal_event_t *event, uint32_t wanted, bool alone,
+                     uint64_t numbers[MESSAGE_SINKS_MAX])
+{
+    message_event_t message;
+    zmq_msg_t body;
+    uint32_t possible = 0;
+    source_peer_t peer = source_choose(self->source, wanted, event->body_bytes, alone, &possible);
+    if (peer == 0 || !read_body(self, event, &body))
+        return 0;
+    fill_message(self, event, &message);
+    message.alone = alone;
+    if (!source_give(self->source, peer, &message, &body, possible, event->sequence, numbers))
+        possible = 0;
+    zmq_msg_close(&body);
+    return possible;
+}
+
+static void mark_leased(deliver_t *self, entry_t *entry, uint32_t given, bool alone,
+                        const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (given >> sink & 1)
+            dispatch_leased(self->dispatch, &entry->pairs[sink], numbers[sink], alone, now_ms);
+    }
+}
+
+entry_t *deliver_admit(deliver_t *self, const journal_event_t *event, size_t sink)
+{
+    bool held = dispatch_find(self->dispatch, event->sequence) != NULL;
+    entry_t *entry = dispatch_admit(self->dispatch, event, sink);
+    if (entry && !held)
+        journal_hold(self->journal, event->position.segment);
+    return entry;
+}
+
+/* Fresh events: the groups of cursors. */
+
+static uint32_t members_of(const deliver_t *self, size_t leader)
+{
+    uint32_t mask = 0;
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (self->lanes[sink].leader == leader)
+            mask |= 1u << sink;
+    }
+    return mask;
+}
+
+static void follow(deliver_t *self, uint32_t members, size_t leader)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (members >> sink & 1)
+            self->lanes[sink].leader = leader;
+    }
+}
+
+/* `staying` cannot take the pending event of `leader`; the others go on without them. */
+static void split(deliver_t *self, size_t leader, uint32_t staying)
+{
+    deliver_lane_t *lane = &self->lanes[leader];
+    uint32_t going = members_of(self, leader) & ~staying;
+    bool leader_stays = staying >> leader & 1;
+    uint32_t leaving = leader_stays ? going : staying;
+    size_t other = (size_t)__builtin_ctz(leaving);
+    journal_cursor_seek(self->lanes[other].cursor,
+                        leader_stays ? lane->pending.next : lane->pending.position);
+    self->lanes[other].has_pending = false;
+    follow(self, leaving, other);
+    if (!leader_stays)
+        lane->has_pending = false;
+}
+
+/* An event that no sink is to have: dead since the intake, or of a type without a route. */
+static void pass_by(deliver_t *self, const journal_event_t *event, size_t leader)
+{
+    const disk_event_t *header = &event->event;
+    if (event->settled == DELIVER_ALL_SINKS(self) || dispatch_find(self->dispatch, event->sequence))
+        return; /* another group has seen to it */
+    if (header->dead_reason.length > 0) {
+        const char *reason = route_dead_reason(header->dead_reason);
+        entry_t *entry = dispatch_admit_dying(self->dispatch, event, leader,
+                                              reason ? reason : DEAD_REJECTED, NULL);
+        if (entry) {
+            journal_hold(self->journal, event->position.segment);
+            deliver_bury(self, &entry->pairs[leader]);
+        }
+        return;
+    }
+    const disk_settlement_t settlement = {
+        .sequence = event->sequence,
+        .outcome = WIRE_VIEW(OUTCOME_DONE),
+        .reason = WIRE_VIEW("no_route"),
+        .at_us = header->received_us,
+    };
+    journal_settle(self->journal, event->position, JOURNAL_SINKS_MAX, &settlement);
+}
+
+static uint32_t able_to_admit(deliver_t *self, uint32_t wanted, uint64_t bytes, int64_t now_ms)
+{
+    uint32_t able = 0;
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        pair_t *unused;
+        if ((wanted >> sink & 1) &&
+            dispatch_next(self->dispatch, sink, now_ms, true, &unused) == GIVE_FRESH &&
+            dispatch_may_admit(self->dispatch, sink, bytes, now_ms))
+            able |= 1u << sink;
+    }
+    return able;
+}
+
+/* Opens the pairs of `given`; what memory does not suffice for comes back as a late outcome. */
+static void admit_leased(deliver_t *self, const journal_event_t *event, uint32_t given,
+                         const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms)
+{
+    entry_t *entry = NULL;
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (given >> sink & 1)
+            entry = deliver_admit(self, event, sink);
+    }
+    if (entry)
+        mark_leased(self, entry, given, false, numbers, now_ms);
+}
+
+static bool read_pending(deliver_t *self, deliver_lane_t *lane)
+{
+    fault_t fault;
+    if (lane->has_pending)
+        return true;
+    int result = journal_read(lane->cursor, &lane->pending, &fault);
+    if (result < 0) {
+        static log_throttle_t throttle;
+        metric_add(self->unreadable, 1);
+        if (log_allow(&throttle, 10000, NULL))
+            log_line(LOG_LEVEL_ERROR, "cannot read the journal, retrying",
+                     LOG_TEXT("reason", fault.text));
+    }
+    lane->has_pending = result == 1;
+    return lane->has_pending;
+}
+
+/* Hands out the pending event of a group.  False when the group cannot go on now. */
+static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms, int *budget)
+{
+    deliver_lane_t *lane = &self->lanes[leader];
+    const journal_event_t *event = &lane->pending;
+    uint32_t routes = event->event.dead_reason.length > 0 ? 0 : routed(self, event);
+    uint32_t wanted = routes & members_of(self, leader) & ~event->settled;
+    uint32_t given = 0;
+    if (routes == 0)
+        pass_by(self, event, leader);
+    if (wanted) {
+        uint64_t numbers[MESSAGE_SINKS_MAX];
+        uint32_t able = able_to_admit(self, wanted, event->body_bytes, now_ms);
+        given = able ? give(self, event, able, false, numbers) : 0;
+        if (!given && wanted == members_of(self, leader))
+            return false;
+        if (given)
+            admit_leased(self, event, given, numbers, now_ms);
+        --*budget;
+    }
+    if (wanted & ~given)
+        split(self, leader, wanted & ~given);
+    else
+        lane->has_pending = false;
+    return true;
+}
+
+static journal_position_t standing(const deliver_lane_t *lane)
+{
+    return lane->has_pending ? lane->pending.position : journal_cursor_position(lane->cursor);
+}
+
+/* Groups that have come to stand together become one. */
+static void merge(deliver_t *self)
+{
+    for (size_t a = 0; a < self->sink_count; a++) {
+        for (size_t b = 0; self->lanes[a].leader == a && b < self->sink_count; b++) {
+            if (b == a || self->lanes[b].leader != b ||
+                self->lanes[a].has_pending < self->lanes[b].has_pending)
+                continue;
+            journal_position_t at = standing(&self->lanes[a]), bt = standing(&self->lanes[b]);
+            if (at.segment == bt.segment && at.offset == bt.offset) {
+                self->lanes[b].has_pending = false;
+                follow(self, members_of(self, b), a);
+            }
+        }
+    }
+}
+
+void deliver_give_fresh(deliver_t *self, int64_t now_ms, int *budget)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        while (*budget > 0 && self->lanes[sink].leader == sink &&
+               read_pending(self, &self->lanes[sink]) && give_pending(self, sink, now_ms, budget))
+            continue;
+    }
+    merge(self);
+}
+
+/* Events that were out before. */
+
+int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event)
+{
+    fault_t fault = {{0}};
+    journal_cursor_seek(self->again, entry->position);
+    int result = journal_read(self->again, event, &fault);
+    if (result == 1 && event->sequence == entry->sequence)
+        return 1;
+    metric_add(self->unreadable, 1);
+    log_line(LOG_LEVEL_ERROR,
+             result < 0 ? "cannot read an event again, retrying"
+                        : "an accepted event is damaged and cannot be delivered",
+             LOG_NUMBER("sequence", entry->sequence), LOG_TEXT("reason", fault.text));
+    return result < 0 ? 0 : -1;
+}
+
+static uint32_t may_go_along(const deliver_t *self, const entry_t *entry, int64_t now_ms)
+{
+    uint32_t mask = 0;
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (dispatch_may_give(self->dispatch, &entry->pairs[sink], now_ms))
+            mask |= 1u << sink;
+    }
+    return mask;
+}
+
+/* False when nothing of this sink can go now. */
+static bool give_pair(deliver_t *self, pair_t *pair, bool alone, int64_t now_ms)
+{
+    entry_t *entry = pair->entry;
+    journal_event_t event;
+    uint64_t numbers[MESSAGE_SINKS_MAX];
+    uint32_t possible;
+    uint32_t wanted = alone ? 1u << pair->sink : may_go_along(self, entry, now_ms);
+    if (source_choose(self->source, wanted, entry->bytes, alone, &possible) == 0)
+        return false;
+    int read = deliver_read_again(self, entry, &event);
+    if (read < 0) {
+        dispatch_abandon(self->dispatch, pair);
+        deliver_settle(self, pair, OUTCOME_DEAD, WIRE_VIEW(DEAD_REJECTED),
+                       WIRE_VIEW("its record in the journal is damaged"));
+    }
+    if (read <= 0)
+        return read < 0;
+    uint32_t given = give(self, &event, wanted, alone, numbers);
+    mark_leased(self, entry, given, alone, numbers, now_ms);
+    return given != 0;
+}
+
+static bool give_one_again(deliver_t *self, size_t sink, int64_t now_ms)
+{
+    pair_t *pair;
+    bool fresh_waits = self->lanes[self->lanes[sink].leader].has_pending;
+    switch (dispatch_next(self->dispatch, sink, now_ms, fresh_waits, &pair)) {
+    case GIVE_WAITING:
+        return give_pair(self, pair, false, now_ms);
+    case GIVE_SUSPECT:
+        return give_pair(self, pair, true, now_ms);
+    default:
+        return false;
+    }
+}
+
+void deliver_give_again(deliver_t *self, int64_t now_ms, int *budget)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        while (*budget > 0 && give_one_again(self, sink, now_ms))
+            --*budget;
+    }
+}

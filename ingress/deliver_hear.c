@@ -1,0 +1,318 @@
+#include "common/clock.h"
+#include "common/log.h"
+#include "ingress/deliver_private.h"
+#include "proto/routes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COUNT_DONE, COUNT_RETRY, COUNT_DEAD };
+
+/* Settling. */
+
+static void log_settled(const deliver_t *self, const pair_t *pair, const char *outcome,
+                        wire_view_t reason)
+{
+    char event_id[2 * MESSAGE_EVENT_ID_BYTES + 1];
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    for (size_t i = 0; i < MESSAGE_EVENT_ID_BYTES; i++)
+        snprintf(event_id + 2 * i, 3, "%02x", pair->entry->event_id[i]);
+    log_line(LOG_LEVEL_DEBUG, "settled", LOG_TEXT("event_id", event_id),
+             LOG_TEXT("sink", self->sinks[pair->sink]), LOG_TEXT("outcome", outcome),
+             LOG_TEXT_N("reason", reason.bytes, reason.length), LOG_NUMBER("tries", pair->tries));
+}
+
+/* Audio that may not be kept is deleted as soon as that is known. */
+static void forget_refused_audio(deliver_t *self, const entry_t *entry, wire_view_t reason)
+{
+    journal_event_t event;
+    if (wire_equals(reason, DONE_RECORDING_REFUSED) && deliver_read_again(self, entry, &event) == 1)
+        journal_body_forget(self->journal, &event.event);
+}
+
+static void release(deliver_t *self, entry_t *entry)
+{
+    uint64_t segment = entry->position.segment;
+    if (dispatch_release(self->dispatch, entry))
+        journal_release(self->journal, segment);
+}
+
+void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
+                    wire_view_t detail)
+{
+    entry_t *entry = pair->entry;
+    const disk_settlement_t settlement = {
+        .sequence = entry->sequence,
+        .sink = wire_view(self->sinks[pair->sink]),
+        .outcome = wire_view(outcome),
+        .reason = reason,
+        .detail = detail,
+        .tries = pair->tries,
+        .at_us = (uint64_t)clock_unix_us(),
+    };
+    journal_settle(self->journal, entry->position, pair->sink, &settlement);
+    forget_refused_audio(self, entry, reason);
+    metric_observe(self->measures[pair->sink].latency,
+                   (double)(settlement.at_us - entry->received_us) / 1e6);
+    log_settled(self, pair, outcome, reason);
+    release(self, entry);
+}
+
+/* Dead letters. */
+
+static void count_dead(deliver_t *self, const pair_t *pair)
+{
+    /* Reasons and sinks are words of ours: the first of a kind makes its series. */
+    metric_t *counter = metrics_counter(
+        self->metrics, "postcall_ingress_dead_letters_total", "Events that became dead letters.",
+        METRIC_LABELS({"reason", pair->dead_reason}, {"sink", self->sinks[pair->sink]}));
+    metric_add(counter, 1);
+}
+
+/* An event that was dead before any sink is settled for all of them at once. */
+static bool dead_at_intake(const journal_event_t *event)
+{
+    return event->event.dead_reason.length > 0;
+}
+
+void deliver_bury(deliver_t *self, pair_t *pair)
+{
+    journal_event_t event;
+    fault_t fault;
+    size_t record_bytes;
+    disk_resolution_t resolution;
+    if (deliver_read_again(self, pair->entry, &event) != 1)
+        return;
+    char *record = journal_record_read(self->journal, pair->entry->position, &record_bytes, &fault);
+    if (!record)
+        return; /* tried again with the next tick */
+    bool resolved = journal_resolution_find(self->journal, event.event.provider,
+                                            event.event.conversation_id, &resolution, NULL) == 1;
+    const disk_letter_t letter = {
+        .event_id = event.event.event_id,
+        .sequence = event.sequence,
+        .sink = dead_at_intake(&event) ? WIRE_VIEW("") : wire_view(self->sinks[pair->sink]),
+        .reason = wire_view(pair->dead_reason),
+        .detail = wire_view(pair->dead_detail),
+        .tries = pair->tries,
+        .at_us = (uint64_t)clock_unix_us(),
+        .resolution = {&resolution, resolved ? 1 : 0},
+    };
+    pair->burying = letters_put(self->letters, &letter, pair->sink, record, record_bytes,
+                                event.event.body_file);
+    if (!pair->burying)
+        free(record);
+}
+
+static void settle_buried(deliver_t *self, pair_t *pair)
+{
+    journal_event_t event;
+    if (deliver_read_again(self, pair->entry, &event) == 1 && dead_at_intake(&event)) {
+        const disk_settlement_t settlement = {
+            .sequence = event.sequence,
+            .outcome = WIRE_VIEW(OUTCOME_DEAD),
+            .reason = event.event.dead_reason,
+            .at_us = (uint64_t)clock_unix_us(),
+        };
+        journal_settle(self->journal, event.position, JOURNAL_SINKS_MAX, &settlement);
+        release(self, pair->entry);
+        return;
+    }
+    deliver_settle(self, pair, OUTCOME_DEAD, wire_view(pair->dead_reason),
+                   wire_view(pair->dead_detail));
+}
+
+static void buried(deliver_t *self, const letters_result_t *result)
+{
+    entry_t *entry = dispatch_find(self->dispatch, result->sequence);
+    if (!entry)
+        return; /* settled as done meanwhile: a replay of the letter changes nothing */
+    pair_t *pair = &entry->pairs[result->sink];
+    pair->burying = false;
+    if (!result->written) {
+        log_line(LOG_LEVEL_ERROR, "cannot write a dead letter, retrying",
+                 LOG_NUMBER("sequence", result->sequence), LOG_TEXT("reason", result->detail));
+        return;
+    }
+    if (!dispatch_buried(self->dispatch, pair))
+        return;
+    count_dead(self, pair);
+    log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay",
+             LOG_NUMBER("sequence", result->sequence), LOG_TEXT("sink", self->sinks[pair->sink]),
+             LOG_TEXT("reason", pair->dead_reason), LOG_TEXT("detail", pair->dead_detail));
+    settle_buried(self, pair);
+}
+
+void deliver_hear_letters(deliver_t *self)
+{
+    letters_result_t result;
+    while (letters_take(self->letters, &result))
+        buried(self, &result);
+}
+
+/* Outcomes. */
+
+static void act(deliver_t *self, pair_t *pair, act_t act, const message_outcome_t *outcome)
+{
+    if (act == ACT_SETTLE)
+        deliver_settle(self, pair, OUTCOME_DONE, outcome->reason, outcome->detail);
+    else if (act == ACT_BURY)
+        deliver_bury(self, pair);
+}
+
+static void log_retry(const deliver_t *self, const pair_t *pair, const message_outcome_t *outcome)
+{
+    static log_throttle_t throttle;
+    uint64_t suppressed;
+    if (!log_allow(&throttle, 1000, &suppressed))
+        return;
+    log_line(LOG_LEVEL_WARN, "not delivered, retrying", LOG_TEXT("sink", self->sinks[pair->sink]),
+             LOG_TEXT_N("reason", outcome->reason.bytes, outcome->reason.length),
+             LOG_TEXT_N("detail", outcome->detail.bytes, outcome->detail.length),
+             LOG_TEXT_N("scope", outcome->scope.bytes, outcome->scope.length),
+             LOG_NUMBER("sequence", pair->entry->sequence), LOG_NUMBER("more", suppressed));
+}
+
+static void take_outcome(deliver_t *self, pair_t *pair, const message_outcome_t *outcome,
+                         int64_t now_ms)
+{
+    deliver_metrics_t *measures = &self->measures[pair->sink];
+    wire_view_t kind = outcome->outcome;
+    if (wire_equals(kind, OUTCOME_DONE)) {
+        metric_add(measures->outcomes[COUNT_DONE], 1);
+        act(self, pair, dispatch_done(self->dispatch, pair), outcome);
+    } else if (wire_equals(kind, OUTCOME_WORKING)) {
+        dispatch_working(self->dispatch, pair, outcome->number, now_ms);
+    } else if (wire_equals(kind, OUTCOME_RETRY)) {
+        metric_add(measures->outcomes[COUNT_RETRY], 1);
+        log_retry(self, pair, outcome);
+        act(self, pair, dispatch_retry(self->dispatch, pair, outcome, now_ms), outcome);
+    } else if (wire_equals(kind, OUTCOME_DEAD)) {
+        metric_add(measures->outcomes[COUNT_DEAD], 1);
+        act(self, pair, dispatch_dead(self->dispatch, pair, outcome), outcome);
+    } else if (wire_equals(kind, OUTCOME_LOST)) {
+        act(self, pair, dispatch_lost(self->dispatch, pair, outcome->number, now_ms), outcome);
+    }
+}
+
+/* An outcome whose lease is not out, from before a restart perhaps: only `done` counts. */
+static void take_foreign(deliver_t *self, size_t sink, const message_outcome_t *outcome,
+                         int64_t now_ms)
+{
+    entry_t *entry = dispatch_find(self->dispatch, outcome->sequence);
+    if (entry && wire_equals(outcome->outcome, OUTCOME_DONE) &&
+        memcmp(entry->event_id, outcome->event_id.bytes, sizeof(entry->event_id)) == 0)
+        take_outcome(self, &entry->pairs[sink], outcome, now_ms);
+}
+
+/* Resolutions. */
+
+static void go_free(deliver_go_t *go)
+{
+    wire_output_free(&go->texts);
+    free(go);
+}
+
+/* Remembers what `go` will say until the record of it is durable. */
+static bool keep_go(deliver_t *self, source_peer_t peer, const message_resolution_t *final,
+                    uint64_t ticket)
+{
+    const message_resolutions_t message = {{final, 1}};
+    deliver_go_t *go = calloc(1, sizeof(*go));
+    if (!go)
+        return false;
+    go->peer = peer;
+    if (wire_encode(&go->texts, NULL, &message_resolutions, &message) != 0 ||
+        number_map_put(&self->goes, ticket, go) != 0) {
+        go_free(go);
+        return false;
+    }
+    return true;
+}
+
+static void resolve(deliver_t *self, source_peer_t peer, const message_resolution_t *resolved)
+{
+    entry_t *entry = dispatch_find(self->dispatch, resolved->sequence);
+    journal_event_t event;
+    disk_resolution_t final;
+    fault_t fault;
+    if (!entry || !wire_same(resolved->incarnation, source_incarnation(self->source)) ||
+        memcmp(entry->event_id, resolved->event_id.bytes, sizeof(entry->event_id)) != 0 ||
+        deliver_read_again(self, entry, &event) != 1)
+        return; /* settled meanwhile, or from before a restart: it is not waited for */
+    const disk_resolution_t resolution = {
+        .sequence = entry->sequence,
+        .event_id = resolved->event_id,
+        .provider = event.event.provider,
+        .conversation_id = event.event.conversation_id,
+        .business_id = resolved->business_id,
+        .location_id = resolved->location_id,
+        .record_calls = resolved->record_calls,
+        .transcript_key = resolved->transcript_key,
+        .recording_key = resolved->recording_key,
+        .at_us = (uint64_t)clock_unix_us(),
+    };
+    uint64_t ticket = ++self->last_ticket;
+    if (journal_resolve(self->journal, entry->position, &resolution, &final, ticket, &fault) != 0)
+        return; /* no `go`: the lease runs out, and it is tried again */
+    message_resolution_t go = *resolved;
+    go.business_id = final.business_id;
+    go.location_id = final.location_id;
+    go.record_calls = final.record_calls;
+    go.transcript_key = final.transcript_key;
+    go.recording_key = final.recording_key;
+    (void)keep_go(self, peer, &go, ticket); /* as above */
+}
+
+void deliver_hear_journal(deliver_t *self)
+{
+    uint64_t tickets[MESSAGE_BATCH_MAX];
+    size_t count;
+    journal_fd_clear(self->journal);
+    while ((count = journal_resolution_durable(self->journal, tickets, MESSAGE_BATCH_MAX)) > 0) {
+        for (size_t i = 0; i < count; i++) {
+            deliver_go_t *go = number_map_take(&self->goes, tickets[i]);
+            message_resolutions_t message;
+            if (!go)
+                continue;
+            if (wire_decode(go->texts.bytes, go->texts.length, &message_resolutions, &message,
+                            &self->memory, NULL) == WIRE_OK)
+                (void)source_go(self->source, go->peer, &message); /* gone: it is given again */
+            go_free(go);
+        }
+    }
+}
+
+void deliver_hear(deliver_t *self, int64_t now_ms)
+{
+    source_input_t input;
+    while (source_take(self->source, now_ms, &input)) {
+        entry_t *entry = input.tag ? dispatch_find(self->dispatch, input.tag) : NULL;
+        pair_t *pair = entry ? &entry->pairs[input.sink] : NULL;
+        switch (input.kind) {
+        case SOURCE_OUTCOME:
+            if (pair)
+                take_outcome(self, pair, input.outcome, now_ms);
+            break;
+        case SOURCE_FOREIGN:
+            take_foreign(self, input.sink, input.outcome, now_ms);
+            break;
+        case SOURCE_LOST:
+            if (pair && dispatch_lost(self->dispatch, pair, input.number, now_ms) == ACT_BURY)
+                deliver_bury(self, pair);
+            break;
+        case SOURCE_RESOLVED:
+            for (size_t i = 0; i < input.resolutions->events.count; i++)
+                resolve(self, input.peer,
+                        (const message_resolution_t *)input.resolutions->events.items + i);
+            break;
+        case SOURCE_CREDIT:
+            break; /* giving follows in this turn anyway */
+        case SOURCE_REFUSED:
+            log_line(LOG_LEVEL_WARN, "a worker was not understood, ignoring",
+                     LOG_TEXT("detail", input.detail));
+            break;
+        }
+    }
+}

@@ -1,0 +1,82 @@
+/* deliver_private: what the files of deliver share.  deliver.c turns the wheel, deliver_give.c
+ * hands out, deliver_hear.c takes what comes back. */
+#ifndef POSTCALL_INGRESS_DELIVER_PRIVATE_H
+#define POSTCALL_INGRESS_DELIVER_PRIVATE_H
+
+#include "common/number_map.h"
+#include "ingress/deliver.h"
+#include "ingress/letters.h"
+
+/* Events given in one turn before the loop hears again what came back. */
+#define DELIVER_TURN_EVENTS 256
+
+/* A resolution that is recorded but not yet on stable storage: its `go` waits. */
+typedef struct {
+    source_peer_t peer;
+    wire_output_t texts; /* the resolution, encoded: owns what its views point to */
+} deliver_go_t;
+
+typedef struct {
+    journal_cursor_t *cursor;
+    size_t leader;           /* the sink whose cursor this one goes along with */
+    bool has_pending;        /* a leader has read `pending` and not handed it out */
+    journal_event_t pending; /* alive until the cursor reads again */
+} deliver_lane_t;
+
+typedef struct {
+    metric_t *outcomes[3]; /* done, retry, dead */
+    metric_t *run_outs;
+    metric_t *latency;
+    metric_t *backlog;
+    metric_t *oldest;
+    metric_t *leased;
+    metric_t *deferred;
+    metric_t *suspects;
+    metric_t *paused;
+    metric_t *stuck;
+    metric_t *held_apart_full;
+    metric_t *capacity;
+} deliver_metrics_t;
+
+struct deliver_t {
+    journal_t *journal;
+    source_t *source;
+    dispatch_t *dispatch;
+    letters_t *letters;
+    metrics_t *metrics;
+    const char *const *sinks;
+    size_t sink_count;
+    deliver_lane_t lanes[MESSAGE_SINKS_MAX];
+    journal_cursor_t *again; /* reads events that are given again */
+    number_map_t goes;       /* ticket to deliver_go_t */
+    uint64_t last_ticket;
+    wire_memory_t memory;
+    int64_t next_housekeeping_ms;
+    bool more; /* the turn ended because its budget was used up */
+    deliver_metrics_t measures[MESSAGE_SINKS_MAX];
+    metric_t *workers;
+    metric_t *unreadable;
+};
+
+#define DELIVER_ALL_SINKS(self) ((uint32_t)((1ull << (self)->sink_count) - 1))
+
+/* deliver_give.c */
+void deliver_give_fresh(deliver_t *self, int64_t now_ms, int *budget);
+void deliver_give_again(deliver_t *self, int64_t now_ms, int *budget);
+/* Reads the event of an entry.  1: it is in *event; 0: it cannot be read now; -1: it is gone. */
+int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
+
+/* deliver_hear.c */
+void deliver_hear(deliver_t *self, int64_t now_ms);
+void deliver_hear_journal(deliver_t *self);
+void deliver_hear_letters(deliver_t *self);
+/* Writes the letter of a dying pair, or leaves it for later. */
+void deliver_bury(deliver_t *self, pair_t *pair);
+/* Writes down what became of a pair and lets go of its entry when nothing of it is open. */
+void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
+                    wire_view_t detail);
+
+/* An entry that this process holds keeps its segment from being deleted. */
+entry_t *deliver_admit(deliver_t *self, const journal_event_t *event, size_t sink);
+
+#endif
