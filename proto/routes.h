@@ -53,6 +53,7 @@
 #define DONE_TRANSCRIPT_EMPTY  "transcript_empty"
 #define DONE_TRANSCRIPTS_OFF   "transcripts_off"
 #define DONE_NEWER_EXISTS      "newer_exists"
+#define DONE_TRANSCRIPT_INLINE "transcript_inline"
 
 typedef struct {
     const char *provider;

@@ -1,0 +1,64 @@
+/* item: one event inside the resolver, and what is made of it for each sink (core: no I/O).
+ *
+ * Thread rule: one thread. */
+#ifndef POSTCALL_TENANT_RESOLVER_ITEM_H
+#define POSTCALL_TENANT_RESOLVER_ITEM_H
+
+#include "common/event_time.h"
+#include "common/worker.h"
+#include "tenant-resolver/agents.h"
+#include "tenant-resolver/object_key.h"
+#include "tenant-resolver/record.h"
+
+#define ITEM_SINKS_MAX 8
+
+typedef enum { ITEM_LOGGER, ITEM_RECORDER, ITEM_RESOURCES_SINK } item_sink_t;
+
+/* Its name is a sink of proto/routes.h. */
+extern const char *const item_sinks[];
+
+typedef struct item_t {
+    uint64_t id;
+    worker_event_t *upstream; /* the event and its leases */
+    agents_waiter_t waiter;
+    bool awaits_go;
+    struct item_t *twin;                 /* the same event, given twice: both wait for one `go` */
+    struct item_t *next[ITEM_SINKS_MAX]; /* in the queues of the sinks */
+    uint32_t queued; /* bit per sink: waits for a worker; else it is out, or done with */
+
+    bool resolved;
+    char business_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
+    char location_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
+    bool record_calls;
+    char transcript_key[OBJECT_KEY_BYTES];
+    char recording_key[OBJECT_KEY_BYTES];
+
+    char version[EVENT_VERSION_BYTES];
+    record_t record; /* made when the tenant is known */
+} item_t;
+
+item_t *item_new(uint64_t id, worker_event_t *upstream);
+/* Not the upstream event: that goes with its last outcome. */
+void item_destroy(item_t **self_p);
+
+/* Takes the tenant over; 0, or -1 when keys cannot be made of its ids (an invalid tenant). */
+int item_set_tenant(item_t *self, const agent_verdict_t *verdict, const char *recordings_prefix,
+                    fault_t *fault);
+/* Takes over what was recorded; 0, or -1 when it is longer than a tenant's ids or keys can be. */
+int item_set_recorded(item_t *self, wire_view_t business_id, wire_view_t location_id,
+                      bool record_calls, wire_view_t transcript_key, wire_view_t recording_key);
+
+/* Makes record and version; afterwards item_for_sink may be asked. */
+record_status_t item_make(item_t *self, json_reader_t *reader, const record_rules_t *rules,
+                          fault_t *fault);
+
+/* What a sink is to have of it. */
+typedef struct {
+    bool wanted;
+    const char *done_reason; /* when not wanted: why the sink is done with it */
+    message_event_t message; /* when wanted: all but the lease; views into the item */
+    bool with_body;
+} item_share_t;
+void item_for_sink(const item_t *self, size_t sink, item_share_t *share);
+
+#endif
