@@ -75,28 +75,28 @@ static int connect_source(peer_source_t *source, fault_t *fault)
     return 0;
 }
 
-static int add_sources(worker_t *self, const char *endpoints, int64_t now_ms, fault_t *fault)
+static int add_source(worker_t *self, const char *endpoint, int64_t now_ms, fault_t *fault)
 {
-    char *copy = strdup(endpoints);
-    char *rest = NULL;
-    int result = copy ? 0 : fault_set(fault, "out of memory");
-    for (char *item = copy ? strtok_r(copy, ", ", &rest) : NULL; item && result == 0;
-         item = strtok_r(NULL, ", ", &rest)) {
-        if (self->source_count == WORKER_SOURCES_MAX) {
-            result = fault_set(fault, "more than %d addresses", WORKER_SOURCES_MAX);
-            break;
-        }
-        peer_source_t *source = &self->sources[self->source_count++];
-        source->endpoint = strdup(item);
-        source->heard_ms = now_ms;
-        source->hello_due = true;
-        result =
-            source->endpoint ? connect_source(source, fault) : fault_set(fault, "out of memory");
+    peer_source_t *source = &self->sources[self->source_count++];
+    source->endpoint = strdup(endpoint);
+    source->heard_ms = now_ms;
+    source->hello_due = true;
+    if (!source->endpoint)
+        return fault_set(fault, "out of memory");
+    return connect_source(source, fault);
+}
+
+static int add_sources(worker_t *self, int64_t now_ms, fault_t *fault)
+{
+    size_t count = self->options.endpoint_count;
+    if (count == 0 || count > WORKER_SOURCES_MAX)
+        return fault_set(fault, "%zu addresses to connect to; 1 to %d would do", count,
+                         WORKER_SOURCES_MAX);
+    for (size_t i = 0; i < count; i++) {
+        if (add_source(self, self->options.endpoints[i], now_ms, fault) != 0)
+            return -1;
     }
-    free(copy);
-    if (result == 0 && self->source_count == 0)
-        result = fault_set(fault, "no address to connect to");
-    return result;
+    return 0;
 }
 
 worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *fault)
@@ -113,7 +113,7 @@ worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *f
     if (getrandom(self->instance, sizeof(self->instance), 0) != sizeof(self->instance)) {
         fault_set(fault, "no random numbers");
         worker_destroy(&self);
-    } else if (add_sources(self, options->endpoints, now_ms, fault) != 0) {
+    } else if (add_sources(self, now_ms, fault) != 0) {
         worker_destroy(&self);
     }
     return self;

@@ -20,8 +20,9 @@
 typedef struct worker_t worker_t;
 
 typedef struct {
-    const char *stage;         /* said in hello */
-    const char *endpoints;     /* comma-separated ZeroMQ endpoints */
+    const char *stage;      /* said in hello */
+    char *const *endpoints; /* ZeroMQ endpoints of the sources; borrowed by worker_new */
+    size_t endpoint_count;
     const char *const *sinks;  /* NULL-terminated: what capacity is about; borrowed */
     int64_t ping_interval_ms;  /* 1,000 */
     int64_t source_silence_ms; /* 15,000: then the connection is made anew */
