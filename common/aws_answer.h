@@ -14,7 +14,7 @@
 #include "common/json.h"
 
 #define AWS_ERROR_CODE_BYTES    80
-#define AWS_ERROR_MESSAGE_BYTES 200
+#define AWS_ERROR_MESSAGE_BYTES FAULT_TEXT_BYTES
 
 /* Both NUL-terminated and one line, without control characters, cut when too long. */
 typedef struct {
