@@ -83,6 +83,7 @@ static int append_tokens(buffer_t *out, const char *at, const char *end)
 
 int jsonb_text_append(buffer_t *out, const json_value_t *value)
 {
+    assert(value->type != JSON_ABSENT);
     switch (value->type) {
     case JSON_STRING:
         return append_string(out, value->raw, value->raw + value->raw_bytes);
@@ -98,6 +99,5 @@ int jsonb_text_append(buffer_t *out, const json_value_t *value)
     case JSON_ABSENT:
         break;
     }
-    assert(!"an absent value has no text");
-    return -1;
+    return 0;
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/fixture.h"
+#include "tests/unit/support/fixture.h"
 
 static json_reader_t *reader;
 

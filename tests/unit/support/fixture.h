@@ -1,6 +1,6 @@
 /* fixture: files under tests/fixtures, whole in memory, for cmocka tests. */
-#ifndef POSTCALL_TESTS_UNIT_FIXTURE_H
-#define POSTCALL_TESTS_UNIT_FIXTURE_H
+#ifndef POSTCALL_TESTS_UNIT_SUPPORT_FIXTURE_H
+#define POSTCALL_TESTS_UNIT_SUPPORT_FIXTURE_H
 
 #include "common/buffer.h"
 

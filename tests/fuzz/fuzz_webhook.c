@@ -1,0 +1,37 @@
+/* Any body: it has one class, and one that goes to sinks says whose call it was. */
+#include "ingress/webhook.h"
+#include "proto/routes.h"
+
+#include <assert.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes);
+
+static void check_call(const webhook_t *webhook)
+{
+    assert(*webhook->conversation_id && *webhook->agent_id);
+    assert(*route_sinks(wire_view(PROVIDER_ELEVENLABS), wire_view(webhook->type)));
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes)
+{
+    static json_reader_t *reader;
+    if (!reader)
+        reader = json_reader_new();
+    assert(reader);
+    webhook_t webhook;
+    memset(&webhook, 'x', sizeof(webhook));
+    fault_t fault;
+    int failed = webhook_read(reader, (const char *)input, bytes, &webhook, &fault);
+    assert(!failed);
+    assert(strnlen(webhook.type, sizeof(webhook.type)) < sizeof(webhook.type));
+    assert(strnlen(webhook.conversation_id, sizeof(webhook.conversation_id)) <
+           sizeof(webhook.conversation_id));
+    assert(strnlen(webhook.agent_id, sizeof(webhook.agent_id)) < sizeof(webhook.agent_id));
+    assert(strnlen(webhook.event_time, sizeof(webhook.event_time)) < sizeof(webhook.event_time));
+    if (webhook.class == WEBHOOK_CALL)
+        check_call(&webhook);
+    bool keeps_quiet = webhook.class == WEBHOOK_CALL || webhook.class == WEBHOOK_OTHER;
+    assert(keeps_quiet == (webhook_dead_reason(webhook.class) == NULL));
+    return 0;
+}
