@@ -22,6 +22,16 @@ function(postcall_daemon folder)
   endif()
 endfunction()
 
+# Puts a text file of a folder into that folder's library, as the NUL-terminated `const char symbol[]`.
+function(postcall_embed folder file symbol)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
+  file(READ ${folder}/${file} bytes HEX)
+  string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
+  set(source ${CMAKE_BINARY_DIR}/${folder}/${symbol}.c)
+  file(CONFIGURE OUTPUT ${source} CONTENT "extern const char ${symbol}[];\nconst char ${symbol}[] = {${bytes}0};\n")
+  target_sources(postcall_${folder} PRIVATE ${source})
+endfunction()
+
 # Every tests/unit/<folder>/test_<subject>.c is one cmocka program and one ctest entry; what several of them
 # need stands in tests/unit/support.
 function(postcall_unit_tests folder)
