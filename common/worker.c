@@ -392,8 +392,7 @@ static int hear(worker_t *self, size_t index, int64_t now_ms, worker_input_t *in
     return 0; /* a pong, or a word of a later version */
 }
 
-/* The next event whose turn it is, or NULL. */
-static worker_event_t *give_event(worker_t *self)
+worker_event_t *worker_next(worker_t *self)
 {
     worker_event_t *event = self->waiting;
     if (!event)
@@ -425,16 +424,10 @@ static int receive(worker_t *self, size_t *index, worker_input_t *input)
     return 0;
 }
 
-int worker_take(worker_t *self, int64_t now_ms, worker_input_t *input)
+int worker_hear(worker_t *self, int64_t now_ms, worker_input_t *input)
 {
     for (;;) {
         let_message_go(self);
-        worker_event_t *event = give_event(self);
-        if (event) {
-            *input =
-                (worker_input_t){.kind = WORKER_EVENT, .source = event->source, .event = event};
-            return 1;
-        }
         size_t index;
         int received = receive(self, &index, input);
         if (received <= 0)

@@ -52,7 +52,6 @@ typedef struct worker_event_t {
 } worker_event_t;
 
 typedef enum {
-    WORKER_EVENT,  /* `event` is the caller's now */
     WORKER_GO,     /* `resolutions` were recorded by source `source` */
     WORKER_AGAIN,  /* the connection to `source` was lost: what waits for its `go` is said again */
     WORKER_RESET,  /* source `source` restarted: what waits for its `go` waits in vain */
@@ -62,13 +61,17 @@ typedef enum {
 typedef struct {
     worker_input_kind_t kind;
     size_t source; /* which of the sources it is about */
-    worker_event_t *event;
     const message_resolutions_t *resolutions;
     const char *detail;
 } worker_input_t;
 
-/* 1: *input is filled, valid until the next call; 0: nothing more for now. */
-int worker_take(worker_t *self, int64_t now_ms, worker_input_t *input);
+/* Hears what the sources say; call until it returns 0 in every turn of the loop, since pings are
+ * answered here.  1: *input is filled, valid until the next call; 0: nothing more for now. */
+int worker_hear(worker_t *self, int64_t now_ms, worker_input_t *input);
+
+/* The next event that has arrived and whose turn it is, or NULL.  Taken when it can be worked on.
+ */
+worker_event_t *worker_next(worker_t *self);
 
 typedef struct {
     const char *outcome; /* OUTCOME_* */

@@ -434,11 +434,9 @@ static void each_awaiting(relay_t *self, size_t source, bool give_up)
 static void hear_upstream(relay_t *self, int64_t now_ms)
 {
     worker_input_t input;
-    while (worker_take(self->upstream, now_ms, &input)) {
+    worker_event_t *event;
+    while (worker_hear(self->upstream, now_ms, &input)) {
         switch (input.kind) {
-        case WORKER_EVENT:
-            take_event(self, input.event, now_ms);
-            break;
         case WORKER_GO:
             for (size_t i = 0; i < input.resolutions->events.count; i++)
                 take_go(self, input.source,
@@ -456,6 +454,8 @@ static void hear_upstream(relay_t *self, int64_t now_ms)
             break;
         }
     }
+    while ((event = worker_next(self->upstream)))
+        take_event(self, event, now_ms);
 }
 
 /* What the sinks say. */
