@@ -153,7 +153,8 @@ static int write_url(const aws_t *self, call_t *call)
 static void fill_call(call_t *call, const aws_request_t *request)
 {
     call->request = *request;
-    memcpy(call->headers, request->headers, request->header_count * sizeof(*request->headers));
+    for (size_t i = 0; i < request->header_count; i++)
+        call->headers[i] = request->headers[i];
     call->request.headers = call->headers;
     if (request->attempt_timeout_ms == 0)
         call->request.attempt_timeout_ms = AWS_ATTEMPT_TIMEOUT_MS;
