@@ -34,8 +34,8 @@ typedef struct {
 int event_time_read(const char *text, size_t bytes, event_time_t *time);
 
 /* The time of receipt, microseconds since 1970, to the second: what replaces an event time that
- * cannot be read.  A clock outside 2015 to 2100 gives the nearest second inside, so that the text is
- * one that event_time_read reads. */
+ * cannot be read.  A clock outside 2015 to 2100 gives the nearest second inside, so that the text
+ * is one that event_time_read reads. */
 void event_time_from_receipt(int64_t received_us, event_time_t *time);
 
 /* The event time if it can be read, else the time of receipt. */

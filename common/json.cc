@@ -10,6 +10,7 @@
 #include <cstring>
 #include <memory>
 #include <new>
+#include <string_view>
 
 #define SIMDJSON_EXCEPTIONS 0
 #include <simdjson.h>
@@ -129,20 +130,26 @@ bool read_string(walk_t &walk, json_value_t &value)
     return true;
 }
 
+json_type_t scalar_type(std::string_view token)
+{
+    decimal_t number;
+    switch (token[0]) {
+    case 'n':
+        return token == "null" ? JSON_NULL : JSON_ABSENT;
+    case 'f':
+        return token == "false" ? JSON_FALSE : JSON_ABSENT;
+    case 't':
+        return token == "true" ? JSON_TRUE : JSON_ABSENT;
+    default:
+        return decimal_read(token.data(), token.size(), &number) == 0 ? JSON_NUMBER : JSON_ABSENT;
+    }
+}
+
 bool read_scalar(walk_t &walk, json_value_t &value)
 {
-    static const struct {
-        const char *word;
-        json_type_t type;
-    } literals[] = {{"null", JSON_NULL}, {"false", JSON_FALSE}, {"true", JSON_TRUE}};
-    const char *start = walk.text + *walk.token, *end = token_end(walk);
-    size_t bytes = static_cast<size_t>(end - start);
-    decimal_t number;
-    json_type_t type = decimal_read(start, bytes, &number) == 0 ? JSON_NUMBER : JSON_ABSENT;
-    for (const auto &literal : literals) {
-        if (bytes == strlen(literal.word) && memcmp(start, literal.word, bytes) == 0)
-            type = literal.type;
-    }
+    const char *start = walk.text + *walk.token;
+    size_t bytes = static_cast<size_t>(token_end(walk) - start);
+    json_type_t type = scalar_type({start, bytes});
     if (type == JSON_ABSENT)
         return refuse(walk, *walk.token, "neither a value nor a bracket");
     value = {type, start, bytes, 0};

@@ -8,7 +8,9 @@
  *
  * The text may end at the last readable byte; no spare bytes are read behind it.  A reader is used
  * by one thread at a time.  While it reads it takes four bytes of memory for each byte of text,
- * mostly untouched unless the text is all brackets; it keeps at most JSON_READER_KEEPS_BYTES. */
+ * mostly untouched unless the text is all brackets, and up to 256 KB of stack for the deepest text;
+ * between two texts it keeps at most four times JSON_READER_KEEPS_BYTES.
+ */
 #ifndef POSTCALL_COMMON_JSON_H
 #define POSTCALL_COMMON_JSON_H
 
@@ -18,7 +20,7 @@
 #define JSON_MAX_DEPTH          512
 #define JSON_MAX_PATHS          64
 #define JSON_PATH_KEYS          5
-#define JSON_READER_KEEPS_BYTES ((size_t)1 << 20)
+#define JSON_READER_KEEPS_BYTES ((size_t)1 << 20) /* the longest text it stays ready for */
 
 /* The keys that lead from the outermost object to a value: {{"data", "metadata", "cost"}}.  Without
  * keys it means the whole value.  The slot behind the last key stays NULL. */

@@ -1,5 +1,6 @@
 #include "common/json.h"
 
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -388,11 +389,13 @@ static void huge_text_is_read_like_a_small_one(void **state)
     memset(text + bytes, 'A', audio);
     bytes += audio;
     bytes += (size_t)sprintf(text + bytes, "\",\"id\":\"c\"}}");
+    size_t mapped = mallinfo2().hblkhd;
     for (int turn = 0; turn < 2; turn++) {
         json_value_t values[2];
         assert_int_equal(json_read(reader, text, bytes, paths, 2, values, NULL), JSON_READ_OK);
         assert_int_equal(values[0].raw_bytes, audio);
         expect(&values[1], JSON_STRING, "c");
+        assert_true(mallinfo2().hblkhd <= mapped + 4 * JSON_READER_KEEPS_BYTES + 65536);
         assert_int_equal(json_read(reader, text, bytes - 1, paths, 2, values, NULL),
                          JSON_READ_INVALID);
         assert_int_equal(json_read(reader, "{}", 2, paths, 2, values, NULL), JSON_READ_OK);
