@@ -48,6 +48,7 @@ static const answer_row_t rows[] = {
                                  .reason = "Unsupported Media Type",
                                  REFUSE("Content-Encoding is not supported"),
                                  .close = true},
+    [ANSWER_STORAGE_UNAVAILABLE] = {UNAVAILABLE, REFUSE("Storage is unavailable")},
     [ANSWER_STORAGE_FULL] = {UNAVAILABLE, REFUSE("Storage is full")},
     [ANSWER_STORAGE_FAILED] = {UNAVAILABLE, REFUSE("Storage failed")},
     [ANSWER_STORAGE_SLOW] = {UNAVAILABLE, REFUSE("Storage is too slow")},

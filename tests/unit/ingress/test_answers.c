@@ -35,7 +35,7 @@ static void the_words_of_success_are_those_of_the_old_system(void **state)
 static void the_storage_s_faults_are_503(void **state)
 {
     (void)state;
-    for (answer_t answer = ANSWER_STORAGE_FULL; answer <= ANSWER_OVERLOADED; answer++)
+    for (answer_t answer = ANSWER_STORAGE_UNAVAILABLE; answer <= ANSWER_OVERLOADED; answer++)
         assert_int_equal(answer_row(answer)->status, 503);
 }
 
