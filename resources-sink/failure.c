@@ -1,6 +1,7 @@
 #include "resources-sink/failure.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,10 +65,25 @@ static void mask(char *text, const char *secret)
         memset(at, '*', length);
 }
 
-/* Cuts libpq's lines down to one: the first, which says what failed. */
-static void keep_first_line(char *text)
+/* True for the lines of a message that say nothing of their own: advice, which is indented, and the
+ * place in the server's source, "LOCATION:  auth_failed, auth.c:335" in the server's language. */
+static bool is_idle_line(const char *line)
 {
-    text[strcspn(text, "\n")] = '\0';
+    return line[0] == '\t' || strstr(line, ".c:");
+}
+
+/* Writes libpq's lines, one for each host that was tried, as one. */
+static void join_lines(char *lines, char words[FAULT_TEXT_BYTES])
+{
+    size_t length = 0;
+    words[0] = '\0';
+    char *rest = lines;
+    for (char *line = strsep(&rest, "\n"); line; line = strsep(&rest, "\n")) {
+        if (!line[0] || is_idle_line(line) || length >= FAULT_TEXT_BYTES)
+            continue;
+        length += (size_t)snprintf(words + length, FAULT_TEXT_BYTES - length, "%s%s",
+                                   length > 0 ? "; " : "", line);
+    }
 }
 
 /* Finds the SQLSTATE in "FATAL:  28P01: password authentication failed ...", where the first word
@@ -85,17 +101,16 @@ static const char *find_sqlstate(const char *text)
 
 int failure_from_connection(failure_t *failure, PGconn *connection)
 {
-    char *words = strdup(PQerrorMessage(connection));
-    if (!words)
+    char *lines = strdup(PQerrorMessage(connection));
+    if (!lines)
         return failure_set(failure, "53200", "out of memory");
-    mask(words, PQpass(connection));
-    keep_first_line(words);
-    const char *found = find_sqlstate(words);
-    char sqlstate[FAILURE_SQLSTATE_BYTES];
+    mask(lines, PQpass(connection));
+    const char *found = find_sqlstate(lines);
+    char sqlstate[FAILURE_SQLSTATE_BYTES], words[FAULT_TEXT_BYTES];
     snprintf(sqlstate, sizeof(sqlstate), "%.*s", SQLSTATE_LENGTH, found ? found : "08006");
-    failure_set(failure, sqlstate, "%s", words[0] ? words : "the connection is lost");
-    free(words);
-    return -1;
+    join_lines(lines, words);
+    free(lines);
+    return failure_set(failure, sqlstate, "%s", words[0] ? words : "the connection is lost");
 }
 
 int failure_from_result(failure_t *failure, const PGresult *result, PGconn *connection)

@@ -9,16 +9,18 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/backoff.h"
 #include "common/clock.h"
-#include "resources-sink/batch.h"
 #include "resources-sink/connection.h"
 #include "resources-sink/migrate.h"
 #include "resources-sink/pipeline.h"
+#include "resources-sink/spans.h"
 
 /* A write is tried this often while what fails may pass, with pauses that double from the first:
  * 0.1 + 0.2 + 0.4 + 0.8 s ride through a restart of the server. */
 #define ATTEMPTS       5
 #define FIRST_PAUSE_MS 100
+#define LAST_PAUSE_MS  800
 
 #define PUT_PARAMETERS 9
 
@@ -54,7 +56,7 @@ struct postgres_t {
 typedef struct {
     const postgres_row_t *rows;
     postgres_result_t *results;
-    batch_t batch;
+    spans_t spans;
     size_t *untouched; /* rows of the span that the put left alone; owned */
     size_t untouched_count;
     int64_t deadline_ms;
@@ -184,7 +186,7 @@ static int connect_if_needed(postgres_t *self, int64_t deadline_ms, failure_t *f
 
 static const postgres_row_t *row_at(const write_t *write, size_t position)
 {
-    return &write->rows[batch_row(&write->batch, position)];
+    return &write->rows[spans_row(&write->spans, position)];
 }
 
 static int send_put(PGconn *connection, const postgres_row_t *row)
@@ -204,7 +206,7 @@ static int send_span(postgres_t *self, write_t *write)
     static const char begin[] = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
     PGconn *connection = self->connection;
     int sent = PQsendQueryParams(connection, begin, 0, NULL, NULL, NULL, NULL, 0);
-    for (size_t i = 0; sent && i < batch_span(&write->batch); i++)
+    for (size_t i = 0; sent && i < spans_length(&write->spans); i++)
         sent = send_put(connection, row_at(write, i));
     if (!sent || !PQsendQueryParams(connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) ||
         !PQpipelineSync(connection))
@@ -242,19 +244,19 @@ static bool row_is_to_blame(const write_t *write)
     return failure_kind(write->failure.sqlstate) == FAILURE_REJECTED;
 }
 
-/* Takes the row at `position` out of the batch, with the failure as its result. */
+/* Takes the row at `position` out of the span, with the failure as its result. */
 static void reject(write_t *write, size_t position)
 {
-    postgres_result_t *result = &write->results[batch_row(&write->batch, position)];
+    postgres_result_t *result = &write->results[spans_row(&write->spans, position)];
     *result = (postgres_result_t){POSTGRES_REJECTED, write->failure};
-    batch_take_out(&write->batch, position);
+    spans_take_out(&write->spans, position);
 }
 
 /* Reads what became of the rows; what COMMIT said is read by the caller. */
 static span_outcome_t take_puts(postgres_t *self, write_t *write)
 {
     write->untouched_count = 0;
-    for (size_t i = 0; i < batch_span(&write->batch); i++) {
+    for (size_t i = 0; i < spans_length(&write->spans); i++) {
         PGresult *result = take(self, write);
         if (!result) {
             if (!row_is_to_blame(write))
@@ -263,10 +265,10 @@ static span_outcome_t take_puts(postgres_t *self, write_t *write)
             reject(write, i);
             return SPAN_REJECTED;
         }
-        size_t row = batch_row(&write->batch, i);
+        size_t row = spans_row(&write->spans, i);
         if (strcmp(PQcmdTuples(result), "0") == 0)
             write->untouched[write->untouched_count++] = row;
-        write->results[row].outcome = POSTGRES_WRITTEN;
+        write->results[row] = (postgres_result_t){.outcome = POSTGRES_WRITTEN};
         PQclear(result);
     }
     return SPAN_SETTLED;
@@ -334,7 +336,7 @@ static span_outcome_t look_at_untouched(postgres_t *self, write_t *write)
                                                                                 : SPAN_FAILED;
 }
 
-/* Writes the next rows of the batch in one transaction.  After SPAN_FAILED all of them are to be
+/* Writes the span in one transaction.  After SPAN_FAILED all of them are to be
  * written again, which is harmless for those that were committed. */
 static span_outcome_t write_span(postgres_t *self, write_t *write)
 {
@@ -361,7 +363,7 @@ static bool pause_after(const write_t *write, unsigned failures)
 {
     if (failures >= ATTEMPTS || failure_kind(write->failure.sqlstate) != FAILURE_RETRY)
         return false;
-    int64_t pause_ms = FIRST_PAUSE_MS << (failures - 1);
+    int64_t pause_ms = backoff_ceiling_ms(failures - 1, FIRST_PAUSE_MS, LAST_PAUSE_MS);
     if (clock_now_ms() + pause_ms >= write->deadline_ms)
         return false;
     struct timespec pause = {.tv_sec = pause_ms / 1000, .tv_nsec = pause_ms % 1000 * 1000000};
@@ -374,27 +376,27 @@ static void give_up(write_t *write)
 {
     bool retry = failure_kind(write->failure.sqlstate) != FAILURE_MISCONFIGURED;
     postgres_outcome_t outcome = retry ? POSTGRES_RETRY : POSTGRES_MISCONFIGURED;
-    while (batch_span(&write->batch) > 0) {
-        for (size_t i = 0; i < batch_span(&write->batch); i++)
-            write->results[batch_row(&write->batch, i)] =
+    while (spans_length(&write->spans) > 0) {
+        for (size_t i = 0; i < spans_length(&write->spans); i++)
+            write->results[spans_row(&write->spans, i)] =
                 (postgres_result_t){outcome, write->failure};
-        batch_settle(&write->batch);
+        spans_settle(&write->spans);
     }
 }
 
-static void write_batch(postgres_t *self, write_t *write)
+static void write_spans(postgres_t *self, write_t *write)
 {
     unsigned failures = 0;
-    while (batch_span(&write->batch) > 0) {
+    while (spans_length(&write->spans) > 0) {
         switch (write_span(self, write)) {
         case SPAN_SETTLED:
-            batch_settle(&write->batch);
+            spans_settle(&write->spans);
             failures = 0;
             break;
         case SPAN_REJECTED:
             break;
         case SPAN_AMBIGUOUS:
-            if (!batch_narrow(&write->batch))
+            if (!spans_narrow(&write->spans))
                 reject(write, 0);
             break;
         case SPAN_FAILED:
@@ -415,9 +417,9 @@ void postgres_write(postgres_t *self, const postgres_row_t *rows, size_t count,
     write_t write = {.rows = rows, .results = results};
     write.deadline_ms = clock_now_ms() + self->deadline_ms;
     write.untouched = malloc((count + 1) * sizeof(*write.untouched));
-    if (write.untouched && batch_open(&write.batch, rows, count) == 0) {
-        write_batch(self, &write);
-        batch_close(&write.batch);
+    if (write.untouched && spans_open(&write.spans, rows, count) == 0) {
+        write_spans(self, &write);
+        spans_close(&write.spans);
     }
     free(write.untouched);
 }

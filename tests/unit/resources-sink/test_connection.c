@@ -1,6 +1,7 @@
 #include "resources-sink/connection.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 
 #include "common/clock.h"
 #include "tests/unit/support/cluster.h"
+#include "tests/unit/support/cut_proxy.h"
 
 static cluster_t *cluster;
 
@@ -168,6 +170,40 @@ static void test_a_host_that_drops_packets_is_left_for_the_next(void **state)
     close(deaf);
 }
 
+static void test_a_dead_peer_is_noticed(void **state)
+{
+    (void)state;
+    char path[CLUSTER_URL_BYTES], url[CLUSTER_URL_BYTES];
+    snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", cluster_socket_directory(cluster));
+    cut_proxy_t *proxy = cut_proxy_new(path);
+    snprintf(url, sizeof(url), "host=127.0.0.1 port=%d user=postgres", cut_proxy_port(proxy));
+    failure_t failure = {"", {""}};
+    PGconn *connection = connection_open(url, clock_now_ms() + 5000, &failure);
+    if (!connection)
+        fail_msg("%s", failure.fault.text);
+    int timeout_ms = 0, idle_s = 0;
+    socklen_t length = sizeof(int);
+    int fd = PQsocket(connection);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, &length), 0);
+    assert_int_equal(timeout_ms, 5000);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, &length), 0);
+    assert_int_equal(idle_s, 10);
+    PQfinish(connection);
+    cut_proxy_destroy(&proxy);
+}
+
+static void test_every_host_that_was_tried_is_named(void **state)
+{
+    (void)state;
+    char url[2 * CLUSTER_URL_BYTES];
+    snprintf(url, sizeof(url), "host=/tmp/nowhere,%s user=guarded password=none dbname=postgres",
+             cluster_socket_directory(cluster));
+    failure_t failure = refuse(url, 3000, "28P01");
+    assert_non_null(strstr(failure.fault.text, "/tmp/nowhere"));
+    assert_non_null(strstr(failure.fault.text, "; connection to server"));
+    assert_null(strstr(failure.fault.text, "auth.c"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +212,8 @@ int main(void)
         cmocka_unit_test(test_what_the_server_says_while_connecting_has_its_sqlstate),
         cmocka_unit_test(test_a_password_in_a_message_is_masked),
         cmocka_unit_test(test_nobody_there),
+        cmocka_unit_test(test_every_host_that_was_tried_is_named),
+        cmocka_unit_test(test_a_dead_peer_is_noticed),
         cmocka_unit_test(test_a_server_that_says_nothing_costs_the_deadline),
         cmocka_unit_test(test_a_host_that_drops_packets_is_left_for_the_next),
     };

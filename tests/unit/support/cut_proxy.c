@@ -49,21 +49,25 @@ static int connect_server(const cut_proxy_t *self)
     return -1;
 }
 
-/* Decides about a chunk: what mode its word sets off, CUT_PROXY_NEVER if it may pass. */
-static cut_proxy_mode_t judge(cut_proxy_t *self, pipe_t *pipe, const char *chunk, size_t bytes)
+/* Decides about a chunk: what mode its word sets off, CUT_PROXY_NEVER if it may pass.  `*bytes`
+ * becomes how much of it stands before the word. */
+static cut_proxy_mode_t judge(cut_proxy_t *self, pipe_t *pipe, const char *chunk, size_t *bytes)
 {
     char text[WORD_BYTES + CHUNK_BYTES];
     memcpy(text, pipe->tail, pipe->tail_bytes);
-    memcpy(text + pipe->tail_bytes, chunk, bytes);
-    size_t text_bytes = pipe->tail_bytes + bytes;
+    memcpy(text + pipe->tail_bytes, chunk, *bytes);
+    size_t text_bytes = pipe->tail_bytes + *bytes;
     pthread_mutex_lock(&self->lock);
     cut_proxy_mode_t mode = self->mode, side = mode;
     size_t word_bytes = strlen(self->word);
     if (mode == CUT_PROXY_SILENCE)
         side = CUT_PROXY_REQUEST;
-    if (side != pipe->side || !memmem(text, text_bytes, self->word, word_bytes))
+    const char *word = memmem(text, text_bytes, self->word, word_bytes);
+    if (side != pipe->side || !word)
         mode = CUT_PROXY_NEVER;
     if (mode != CUT_PROXY_NEVER) {
+        size_t before = (size_t)(word - text);
+        *bytes = before > pipe->tail_bytes ? before - pipe->tail_bytes : 0;
         self->mode = CUT_PROXY_NEVER;
         self->cuts++;
     }
@@ -92,14 +96,16 @@ static bool pass(cut_proxy_t *self, pipe_t *pipe)
     ssize_t got = recv(pipe->from, chunk, sizeof(chunk), 0);
     if (got <= 0)
         return false;
-    cut_proxy_mode_t cut = judge(self, pipe, chunk, (size_t)got);
+    size_t bytes = (size_t)got;
+    cut_proxy_mode_t cut = judge(self, pipe, chunk, &bytes);
+    bool passed = send_all(pipe->to, chunk, bytes);
     if (cut == CUT_PROXY_SILENCE) {
         struct pollfd stop = {.fd = self->stop, .events = POLLIN};
         struct pollfd gone = {.fd = pipe->from, .events = POLLRDHUP};
         struct pollfd either[] = {stop, gone};
         poll(either, 2, -1);
     }
-    return cut == CUT_PROXY_NEVER && send_all(pipe->to, chunk, (size_t)got);
+    return cut == CUT_PROXY_NEVER && passed;
 }
 
 /* Serves one connection to its end; false when the proxy is to stop. */

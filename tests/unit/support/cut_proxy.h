@@ -1,8 +1,8 @@
 /* cut_proxy: a TCP port of 127.0.0.1 in front of a Unix socket, which cuts connections at a word.
  *
  * It passes bytes both ways until the word comes by, from the side that was asked for, and then
- * breaks both ends without passing it on.  A thread of its own serves one connection after
- * another.  For tests: a failure aborts. */
+ * breaks both ends, with all that stands before it passed on.  A thread of its own serves one
+ * connection after another.  For tests: a failure aborts. */
 #ifndef POSTCALL_TESTS_CUT_PROXY_H
 #define POSTCALL_TESTS_CUT_PROXY_H
 

@@ -1,4 +1,4 @@
-#include "resources-sink/batch.h"
+#include "resources-sink/spans.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -17,9 +17,9 @@ static int compare(const void *left, const void *right, void *context)
     return (a > b) - (a < b);
 }
 
-int batch_open(batch_t *self, const postgres_row_t *rows, size_t count)
+int spans_open(spans_t *self, const postgres_row_t *rows, size_t count)
 {
-    *self = (batch_t){.count = count, .size = count};
+    *self = (spans_t){.count = count, .size = count};
     self->order = malloc((count + 1) * sizeof(*self->order));
     if (!self->order)
         return -1;
@@ -29,51 +29,51 @@ int batch_open(batch_t *self, const postgres_row_t *rows, size_t count)
     return 0;
 }
 
-void batch_close(batch_t *self)
+void spans_close(spans_t *self)
 {
     free(self->order);
-    *self = (batch_t){0};
+    *self = (spans_t){0};
 }
 
-size_t batch_span(const batch_t *self)
+size_t spans_length(const spans_t *self)
 {
     size_t left = self->count - self->settled;
     return left < self->size ? left : self->size;
 }
 
-size_t batch_row(const batch_t *self, size_t position)
+size_t spans_row(const spans_t *self, size_t position)
 {
-    assert(position < batch_span(self));
+    assert(position < spans_length(self));
     return self->order[self->settled + position];
 }
 
-void batch_settle(batch_t *self)
+void spans_settle(spans_t *self)
 {
-    self->settled += batch_span(self);
+    self->settled += spans_length(self);
     if (self->size < self->count)
         self->size *= 2;
 }
 
 /* Halves the span, down to one row. */
-static void halve(batch_t *self)
+static void halve(spans_t *self)
 {
-    self->size = (batch_span(self) + 1) / 2;
+    self->size = (spans_length(self) + 1) / 2;
     if (self->size == 0)
         self->size = 1;
 }
 
-void batch_take_out(batch_t *self, size_t position)
+void spans_take_out(spans_t *self, size_t position)
 {
-    assert(position < batch_span(self));
+    assert(position < spans_length(self));
     size_t *out = &self->order[self->settled + position];
     memmove(out, out + 1, (self->count - self->settled - position - 1) * sizeof(*out));
     self->count--;
     halve(self);
 }
 
-bool batch_narrow(batch_t *self)
+bool spans_narrow(spans_t *self)
 {
-    if (batch_span(self) <= 1)
+    if (spans_length(self) <= 1)
         return false;
     halve(self);
     return true;
