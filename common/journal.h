@@ -152,16 +152,21 @@ void journal_fd_clear(journal_t *self);
 
 /* The outcome log [reader]. */
 
-/* Looks up the final resolution of a conversation.  1: found, the views live in `memory`'s zone and
- * the journal's read buffer until the next call; 0: none is remembered; -1: it could not be read.
- */
+/* Looks up the final resolution of a conversation, among those that are durable.  1: found, its
+ * views live until the next call of a function of the outcome log; 0: none is remembered; -1: it
+ * could not be read. */
 int journal_resolution_find(journal_t *self, wire_view_t provider, wire_view_t conversation_id,
                             disk_resolution_t *resolution, fault_t *fault);
+
+/* As journal_resolution_find, for the resolution that was recorded for this very event, which is
+ * there as long as the event itself. */
+int journal_event_resolution(journal_t *self, const journal_event_t *event,
+                             disk_resolution_t *resolution, fault_t *fault);
 
 /* Records the resolution of the event at `position`.  The FIRST resolution of a conversation is
  * final: when another is known, that one is recorded for this event too and returned in *final
  * (else *final is `resolution`).  `ticket` comes back from journal_resolution_durable once it is on
- * stable storage. */
+ * stable storage; after -1 it never does. */
 int journal_resolve(journal_t *self, journal_position_t position,
                     const disk_resolution_t *resolution, disk_resolution_t *final, uint64_t ticket,
                     fault_t *fault);

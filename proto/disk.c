@@ -37,6 +37,7 @@ static const wire_field_t event_fields[] = {
     {AT(disk_event_t, dead_reason), REASON},
     {AT(disk_event_t, body_file), .kind = WIRE_TEXT, .limit = DISK_BODY_FILE_BYTES_MAX},
     {AT(disk_event_t, body_bytes), NUMBER, NEEDED},
+    {AT(disk_event_t, dedupe), .kind = WIRE_BYTES, .limit = DISK_DEDUPE_BYTES, .exact = true},
 };
 const wire_table_t disk_event = TABLE("event", disk_event_t, event_fields);
 

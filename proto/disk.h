@@ -15,6 +15,7 @@ typedef enum {
 } disk_kind_t;
 
 #define DISK_BODY_FILE_BYTES_MAX 64
+#define DISK_DEDUPE_BYTES        16
 
 /* Enough to verify, resolve and replay the event later, for providers still to come. */
 typedef struct {
@@ -34,6 +35,7 @@ typedef struct {
     wire_view_t dead_reason; /* set when the intake already knows that no sink can have it */
     wire_view_t body_file;   /* name in bodies/ of a spilled body */
     uint64_t body_bytes;     /* of the raw webhook, spilled or not */
+    wire_view_t dedupe;      /* what makes two events the same; the journal writes it */
 } disk_event_t;
 
 typedef struct {
