@@ -8,11 +8,11 @@ import { createFaults } from './faults.mjs';
 import { createBooks, createGateway } from './gateway.mjs';
 import { createContainerEndpoint, createInstanceMetadata, createSts } from './identity.mjs';
 import { createDynamodb, createKinesis } from './embedded.mjs';
-import { createKeyring, STATIC_KEY } from './keyring.mjs';
+import { createKeyring, OBSERVER_KEY, STATIC_KEY } from './keyring.mjs';
 import { createDirectoryStore, createMemoryStore } from './s3_store.mjs';
 import { createS3 } from './s3.mjs';
 
-export { STATIC_KEY };
+export { OBSERVER_KEY, STATIC_KEY };
 
 /**
  * Starts everything. Options: `host` (127.0.0.1), `ports` ({kinesis, dynamodb, s3, sts, container,

@@ -2,6 +2,8 @@
 //
 //   { kind, service, operation?, resource?, times?, probability?, after?, ... }
 //
+// The key of the observer (keyring.mjs) never meets a fault.
+//
 // `service` kinesis, dynamodb, s3, sts, container or imds; `operation` PutRecords, PutObject, ...;
 // `resource` a part of the stream, table or key. `times`: so often, then gone (without it: until
 // cleared). `probability` 0 to 1 for each request that matches. `after`: so many matching requests
@@ -20,6 +22,7 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
+import { OBSERVER_KEY } from './keyring.mjs';
 import { json, rateExceeded, refusal, throttled } from './answers.mjs';
 
 const expiredCode = (service) => (service === 's3' ? 'ExpiredToken' : 'ExpiredTokenException');
@@ -135,6 +138,7 @@ export function createFaults() {
 
 function matches(rule, request) {
   if (rule.service !== request.service) return false;
+  if (request.accessKeyId === OBSERVER_KEY.accessKeyId) return false;
   if (rule.operation && rule.operation !== request.operation) return false;
   if (rule.resource && !request.resource.includes(rule.resource)) return false;
   rule.seen += 1;

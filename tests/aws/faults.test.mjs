@@ -5,7 +5,7 @@ import { afterEach, after, before, test } from 'node:test';
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import { ListStreamsCommand, PutRecordsCommand } from '@aws-sdk/client-kinesis';
 import { PutObjectCommand } from '@aws-sdk/client-s3';
-import { startAws } from './aws.mjs';
+import { OBSERVER_KEY, startAws } from './aws.mjs';
 import { createClients } from './clients.mjs';
 import { createAgentsTable, createStream, putAgents, readStream } from './resources.mjs';
 
@@ -233,6 +233,14 @@ test('after and probability; the rules tell what they did', async () => {
   const failed = outcomes.filter(({ status }) => status === 'rejected').length;
   assert.ok(failed > 5 && failed < 55, `${failed} of 60`);
   assert.throws(() => aws.faults.add({ service: 's3', kind: 'no such thing' }), /no such fault/);
+});
+
+test('the observer sees through every fault', async () => {
+  aws.faults.add({ service: 's3', kind: 'throttle' });
+  const observer = createClients(aws, { credentials: OBSERVER_KEY });
+  await observer.s3.send(new PutObjectCommand({ Bucket: 'calls', Key: 'seen', Body: 'hello' }));
+  await assert.rejects(putObject('unseen'));
+  observer.destroy();
 });
 
 test('every request is in the books with its fault', async () => {

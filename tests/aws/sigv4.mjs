@@ -59,7 +59,6 @@ const CODES = {
 /**
  * Null when the request is signed by a key of the ring, for this service and region, at this time;
  * else the answer that refuses it.
- * Sets request.accessKeyId when the header names one.
  */
 export async function checkSignature(request, keyring, region) {
   const refuse = (reason, message) => {
@@ -73,7 +72,6 @@ export async function checkSignature(request, keyring, region) {
   if (!parsed || !signedAt)
     return refuse('malformed', `Authorization=${authorization.slice(0, 200)}`);
   const [, accessKeyId, scopeDay, scopeRegion, scopeService, signedHeaders, signature] = parsed;
-  request.accessKeyId = accessKeyId;
 
   const key = keyring.find(accessKeyId);
   if (!key) return refuse('unknownKey', 'The security token included in the request is invalid.');

@@ -13,7 +13,7 @@ export const exact = (text) => new ExactNumber(text);
 const MARK = '\u0001number:';
 
 export function parseExact(text) {
-  const marked = text.replace(/"(?:[^"\\]|\\.)*"|-?\d[\d.eE+-]*/g, (token) =>
+  const marked = text.replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g, (token) =>
     token.startsWith('"') ? token : JSON.stringify(MARK + token),
   );
   return JSON.parse(marked, (_, value) =>

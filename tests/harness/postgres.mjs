@@ -102,6 +102,7 @@ class Postgres {
    */
   async stop(signal = 'SIGINT') {
     if (this.process.exitCode === null && this.process.signalCode === null) {
+      this.resume();
       this.process.kill(signal);
       await once(this.process, 'exit');
     }

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgentsTable, createStream, putAgents } from '../aws/resources.mjs';
+import { OBSERVER_KEY } from '../aws/keyring.mjs';
 import { createClients } from '../aws/clients.mjs';
 import { binaryOf, isBuilt, startDaemon } from './daemon.mjs';
 import { assertAllThere } from './judge.mjs';
@@ -46,8 +47,7 @@ export async function startStack({
   const stack = new Stack({ directory, postgres, aws, tenants });
   try {
     await stack.prepare(environment);
-    for (const name of only) stack.start(name);
-    await stack.ready();
+    await stack.startAll(only);
     return stack;
   } catch (error) {
     await stack.destroy();
@@ -59,7 +59,7 @@ class Stack {
   constructor(parts) {
     Object.assign(this, parts, {
       daemons: {},
-      clients: parts.aws && createClients(parts.aws),
+      clients: parts.aws && createClients(parts.aws, { credentials: OBSERVER_KEY }),
       secret: SECRET,
     });
     this.tenantFile = join(this.directory, 'tenants.json');
@@ -76,7 +76,10 @@ class Stack {
     if (this.aws) await this.prepareAws();
     const settings = this.settings();
     this.environment = Object.fromEntries(
-      STAGE_NAMES.map((name) => [name, { ...settings[name], ...environment[name] }]),
+      STAGE_NAMES.map((name) => [
+        name,
+        withoutUndefined({ ...settings[name], ...environment[name] }),
+      ]),
     );
     if (this.database) {
       execFileSync(binaryOf('resources-sink'), ['--migrate'], {
@@ -164,6 +167,12 @@ class Stack {
     return this.daemons[name];
   }
 
+  /** Starts these stages and waits until all that run are ready. */
+  async startAll(names = STAGE_NAMES) {
+    for (const name of names) this.start(name);
+    await this.ready();
+  }
+
   async ready() {
     await Promise.all(Object.values(this.daemons).map((daemon) => daemon.ready()));
   }
@@ -187,17 +196,41 @@ class Stack {
     return { rows, records, objects };
   }
 
-  /** Waits until all that was accepted is where it belongs, and nothing else. */
+  /**
+   * Waits until all that was accepted is where it belongs, and nothing else; returns evidence().
+   */
   async settled(load, { timeoutMs = 30_000, ...more } = {}) {
-    return eventually(
-      'all is there',
-      async () => {
-        const evidence = await this.evidence();
-        assertAllThere({ tenants: this.tenants, ...evidence, ...load, ...more });
-        return evidence;
-      },
-      timeoutMs,
-    );
+    const attempt = async () => {
+      const evidence = await this.evidence();
+      assertAllThere({ tenants: this.tenants, ...evidence, ...load, ...more });
+      return evidence;
+    };
+    return this.explained(eventually('all is there', attempt, timeoutMs));
+  }
+
+  /**
+   * Waits until the ingress has had nothing unsettled for a while (the gauge is read now and then),
+   * so that what is not there now never will be.
+   */
+  async drained(timeoutMs = 30_000) {
+    const quietMs = 500;
+    let quietSince = Infinity;
+    const attempt = async () => {
+      const backlog = (await this.daemons.ingress.metrics()).sum('postcall_ingress_backlog_events');
+      quietSince = backlog === 0 ? Math.min(quietSince, Date.now()) : Infinity;
+      if (!(Date.now() - quietSince >= quietMs)) throw new Error(`the backlog is ${backlog}`);
+      return true;
+    };
+    return this.explained(eventually('nothing is unsettled', attempt, timeoutMs));
+  }
+
+  // A failure says what the daemons said last.
+  async explained(promise) {
+    try {
+      return await promise;
+    } catch (error) {
+      throw new Error(`${error.message}\n${this.lastLines()}`);
+    }
   }
 
   /** Ends all in the order of the flow, each with a clean exit. */
@@ -223,6 +256,9 @@ class Stack {
       .join('\n');
   }
 }
+
+const withoutUndefined = (members) =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 async function choosePorts() {
   const names = [
