@@ -1,0 +1,47 @@
+/* worker_settings: the settings that every worker has, and the worker made of them. */
+#ifndef POSTCALL_COMMON_WORKER_SETTINGS_H
+#define POSTCALL_COMMON_WORKER_SETTINGS_H
+
+#include "common/settings.h"
+#include "common/worker.h"
+
+typedef struct {
+    settings_list_t connect;
+    int64_t capacity_events;
+    int64_t capacity_bytes;
+    int64_t ping_interval_ms;
+    int64_t peer_silence_ms;
+    int64_t drain_seconds;
+} worker_settings_t;
+
+/* The rows for worker_settings_t, to stand in a daemon's table. */
+/* clang-format off */
+#define WORKER_SETTINGS_ROWS(prefix, connect_fallback, from, structure, member)                    \
+    {.name = prefix "_CONNECT", SETTING_ADDRESSES(structure, member.connect),                      \
+     .fallback = connect_fallback,                                                                 \
+     .help = "Where " from " is, as ZeroMQ endpoints; several, separated by commas."},             \
+    {.name = prefix "_PING_INTERVAL_MS", SETTING_INTEGER(structure, member.ping_interval_ms),      \
+     .fallback = "1000", .min = 10, .max = 60000,                                                  \
+     .help = "How often neighbours are pinged, in milliseconds."},                                 \
+    {.name = prefix "_PEER_SILENCE_MS", SETTING_INTEGER(structure, member.peer_silence_ms),        \
+     .fallback = "15000", .min = 100, .max = 600000,                                               \
+     .help = "A neighbour that says nothing for so long is taken for gone."},                      \
+    {.name = prefix "_DRAIN_SECONDS", SETTING_INTEGER(structure, member.drain_seconds),            \
+     .fallback = "8", .min = 0, .max = 3600,                                                       \
+     .help = "How long to finish what is held after SIGTERM."}
+
+#define WORKER_CAPACITY_ROWS(prefix, events_fallback, bytes_fallback, structure, member)           \
+    {.name = prefix "_CAPACITY_EVENTS", SETTING_INTEGER(structure, member.capacity_events),        \
+     .fallback = events_fallback, .min = 1, .max = 60000,                                          \
+     .help = "Events that this process holds at once."},                                           \
+    {.name = prefix "_CAPACITY_BYTES", SETTING_BYTES(structure, member.capacity_bytes),            \
+     .fallback = bytes_fallback, .min = 1024,                                                      \
+     .help = "Bytes of events that this process holds at once; a larger one comes alone."}
+/* clang-format on */
+
+/* Connects as a sink's only worker_t: its stage is the sink's name.  `sink` is borrowed for the
+ * worker's life: the name, then NULL. */
+worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
+                                  int64_t now_ms, fault_t *fault);
+
+#endif

@@ -1,0 +1,49 @@
+#include "resources-sink/settings.h"
+
+#include "resources-sink/connection.h"
+
+typedef resources_sink_settings_t settings_t;
+
+static int check_database(const void *settings, fault_t *fault)
+{
+    fault_t reason;
+    if (connection_check(((const settings_t *)settings)->database_url, &reason) == 0)
+        return 0;
+    return fault_set(fault, "DATABASE_URL: %s", reason.text);
+}
+
+/* clang-format off */
+static const setting_t table[] = {
+    SETTINGS_SHARED_ROWS("RESOURCES_SINK", "127.0.0.1:9605", settings_t, shared),
+    WORKER_SETTINGS_ROWS("RESOURCES_SINK", "tcp://127.0.0.1:5613", "the tenant-resolver",
+                         settings_t, worker),
+    WORKER_CAPACITY_ROWS("RESOURCES_SINK", "2000", "64MiB", settings_t, worker),
+    {.name = "DATABASE_URL", SETTING_SECRET(settings_t, database_url),
+     .flags = SETTING_REQUIRED,
+     .help = "PostgreSQL, as a libpq connection string or URI."},
+    {.name = "RESOURCES_SINK_BATCH_EVENTS", SETTING_INTEGER(settings_t, batch_events),
+     .fallback = "500", .min = 1, .max = 10000,
+     .help = "Rows in one transaction, at most."},
+    {.name = "RESOURCES_SINK_BATCH_BYTES", SETTING_BYTES(settings_t, batch_bytes),
+     .fallback = "8MiB", .min = 1024,
+     .help = "Bytes of records in one transaction, at most; a larger one goes alone."},
+    {.name = "RESOURCES_SINK_DEADLINE_MS", SETTING_INTEGER(settings_t, deadline_ms),
+     .fallback = "10000", .min = 100, .max = 600000,
+     .help = "How long a transaction may take; two must fit into the ingress's ack wait."},
+};
+static const settings_option_t options[] = {
+    {"--migrate", "Bring the database's schema up to date, and exit.",
+     offsetof(settings_t, migrate)},
+};
+/* clang-format on */
+
+const settings_program_t resources_sink_program = {
+    .name = "postcall-resources-sink",
+    .prefix = "RESOURCES_SINK",
+    .purpose = "Writes each call as a row of the table \"resources\" in PostgreSQL.",
+    .table = table,
+    .count = sizeof(table) / sizeof(table[0]),
+    .options = options,
+    .option_count = sizeof(options) / sizeof(options[0]),
+    .check = check_database,
+};
