@@ -1,0 +1,299 @@
+/* ingress: receives webhooks over HTTP, writes each to its journal before it answers, and hands it
+ * to the tenant-resolvers until every sink has reported what became of it.
+ *
+ * If it dies nothing is lost that was answered 200: its journal goes on where it stopped.  What
+ * was on its way may be done twice, which the sinks make harmless. */
+#include "common/admin.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/shutdown.h"
+#include "ingress/deliver.h"
+#include "ingress/http.h"
+#include "ingress/settings.h"
+#include "proto/routes.h"
+
+#include <czmq.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
+#define MEASURE_MS      1000
+#define FDS_MAX         8
+/* systemd.socket(5): the first descriptor that is handed over. */
+#define LISTEN_FDS_START 3
+
+static const char *const conditions[] = {"journal", NULL};
+
+typedef struct {
+    ingress_settings_t settings;
+    metrics_t *metrics;
+    readiness_t *readiness;
+    admin_t *admin;
+    journal_t *journal;
+    signature_keys_t *keys;
+    deliver_t *deliver;
+    http_t *http;
+    const char *sinks[MESSAGE_SINKS_MAX + 1];
+    int64_t next_measure_ms;
+    metric_t *journal_bytes, *journal_max_bytes, *segments, *syncs, *stored, *deleted_early,
+        *damaged;
+} daemon_t;
+
+/* A socket that systemd or a predecessor hands over, so that a restart refuses nothing; or -1. */
+static int handed_over_socket(void)
+{
+    const char *count = getenv("LISTEN_FDS");
+    const char *pid = getenv("LISTEN_PID");
+    if (!count || atoi(count) < 1 || (pid && atoi(pid) != (int)getpid()))
+        return -1;
+    return LISTEN_FDS_START;
+}
+
+static int make_directory(const char *path, fault_t *fault)
+{
+    char partial[4096];
+    snprintf(partial, sizeof(partial), "%s", path);
+    for (char *at = partial + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = '\0';
+        (void)mkdir(partial, 0750); /* there already, or the last one says why not */
+        *at = '/';
+    }
+    if (mkdir(partial, 0750) != 0 && errno != EEXIST)
+        return fault_set_errno(fault, errno, "INGRESS_DATA_DIR: cannot make %s", path);
+    return 0;
+}
+
+static uint64_t journal_limit(const journal_settings_t *settings)
+{
+    struct statvfs disk;
+    if (settings->max_bytes > 0)
+        return (uint64_t)settings->max_bytes;
+    if (statvfs(settings->data_dir, &disk) != 0)
+        return UINT64_MAX; /* ENOSPC is the limit then */
+    return (uint64_t)disk.f_blocks * disk.f_frsize / 5 * 4;
+}
+
+static void log_found(const journal_found_t *found)
+{
+    bool damage = found->damaged_records > 0 || found->damaged_files > 0;
+    log_line(damage ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+             damage ? "the journal was damaged; what was hit is set aside" : "opened the journal",
+             LOG_NUMBER("slot", found->slot), LOG_NUMBER("segments", found->segments),
+             LOG_NUMBER("events", found->events),
+             LOG_NUMBER("damaged_records", found->damaged_records),
+             LOG_NUMBER("damaged_files", found->damaged_files),
+             LOG_NUMBER("torn_tail_bytes", found->torn_tail_bytes),
+             LOG_NUMBER("hints_rebuilt", found->hints_rebuilt));
+}
+
+static int open_journal(daemon_t *self, fault_t *fault)
+{
+    const journal_settings_t *settings = &self->settings.journal;
+    journal_found_t found;
+    if (make_directory(settings->data_dir, fault) != 0)
+        return -1;
+    const journal_options_t options = {
+        .directory = settings->data_dir,
+        .segment_bytes = (uint64_t)settings->segment_bytes,
+        .max_bytes = journal_limit(settings),
+        .retention_ms = settings->retention_hours * 3600000,
+        .dedupe_entries_max = (size_t)settings->dedupe_entries,
+        .dedupe_ms = settings->dedupe_hours * 3600000,
+        .sinks = self->sinks,
+    };
+    self->journal = journal_open(&options, &found, fault);
+    if (!self->journal)
+        return -1;
+    log_found(&found);
+    return 0;
+}
+
+static int open_delivery(daemon_t *self, fault_t *fault)
+{
+    const delivery_settings_t *settings = &self->settings.delivery;
+    const deliver_options_t options = {
+        .dispatch = {.ack_wait_ms = settings->ack_wait_ms,
+                     .window_events = (uint64_t)settings->window_events,
+                     .window_bytes = (uint64_t)settings->window_bytes,
+                     .deferred_max = (uint64_t)settings->deferred_max,
+                     .suspects_max = (uint64_t)settings->suspects_max,
+                     .probe_base_ms = settings->probe_base_ms,
+                     .probe_max_ms = settings->probe_max_ms,
+                     .defer_base_ms = settings->defer_base_ms,
+                     .defer_max_ms = settings->defer_max_ms,
+                     .max_deliver = (uint64_t)settings->max_deliver,
+                     .max_deliver_ms = settings->max_deliver_seconds * 1000,
+                     .suspect_interval_ms = settings->suspect_interval_ms,
+                     .unknown_agent_ms = settings->unknown_agent_seconds * 1000},
+        .source = {.endpoint = self->settings.bind,
+                   .worker_stage = STAGE_TENANT_RESOLVER,
+                   .sinks = self->sinks,
+                   .ping_interval_ms = settings->ping_interval_ms,
+                   .peer_silence_ms = settings->peer_silence_ms,
+                   .peer_gone_ms = settings->peer_gone_ms},
+    };
+    self->deliver = deliver_new(&options, self->journal, self->metrics, clock_now_ms(), fault);
+    return self->deliver ? 0 : -1;
+}
+
+static int open_http(daemon_t *self, fault_t *fault)
+{
+    const ingress_settings_t *settings = &self->settings;
+    http_options_t options = settings->http;
+    if (settings->webhook_secret) {
+        self->keys = signature_keys_new(settings->webhook_secret, fault);
+        if (!self->keys)
+            return -1;
+    } else {
+        log_line(LOG_LEVEL_WARN, "webhooks are taken from anybody, without a signature");
+    }
+    options.listen_fd = handed_over_socket();
+    self->http = http_new(&options, self->journal, self->keys, self->metrics, fault);
+    return self->http ? 0 : -1;
+}
+
+static void make_metrics(daemon_t *self)
+{
+    metrics_t *metrics = self->metrics;
+    self->journal_bytes = metrics_gauge(metrics, "postcall_ingress_journal_bytes",
+                                        "Bytes of the journal on disk.", NULL);
+    self->journal_max_bytes =
+        metrics_gauge(metrics, "postcall_ingress_journal_max_bytes", "The journal's limit.", NULL);
+    self->segments = metrics_gauge(metrics, "postcall_ingress_journal_segments",
+                                   "Segments of the journal.", NULL);
+    self->syncs =
+        metrics_counter(metrics, "postcall_ingress_journal_syncs_total", "Group commits.", NULL);
+    self->stored =
+        metrics_counter(metrics, "postcall_ingress_journal_events_total", "Events stored.", NULL);
+    self->deleted_early =
+        metrics_counter(metrics, "postcall_ingress_journal_deleted_early_total",
+                        "Settled segments deleted before the retention time.", NULL);
+    self->damaged = metrics_counter(metrics, "postcall_ingress_journal_damaged_records_total",
+                                    "Records set aside as damaged.", NULL);
+}
+
+static int open_daemon(daemon_t *self, fault_t *fault)
+{
+    if (shutdown_open(fault) != 0)
+        return -1;
+    self->metrics = metrics_new();
+    self->readiness = readiness_new(conditions);
+    if (!self->metrics || !self->readiness)
+        return fault_set(fault, "out of memory");
+    make_metrics(self);
+    for (size_t i = 0; i < self->settings.sinks.count; i++)
+        self->sinks[i] = self->settings.sinks.items[i];
+    if (open_journal(self, fault) != 0 || open_delivery(self, fault) != 0 ||
+        open_http(self, fault) != 0)
+        return -1;
+    self->admin =
+        admin_new(self->settings.shared.admin_listen, self->metrics, self->readiness, fault);
+    return self->admin ? 0 : -1;
+}
+
+static void close_daemon(daemon_t *self)
+{
+    admin_destroy(&self->admin);
+    http_destroy(&self->http);
+    signature_keys_destroy(&self->keys);
+    deliver_destroy(&self->deliver);
+    journal_close(&self->journal);
+    readiness_destroy(&self->readiness);
+    metrics_destroy(&self->metrics);
+    hop_shutdown();
+    shutdown_close();
+    settings_free(ingress_program.table, ingress_program.count, &self->settings);
+}
+
+static void wait_for_work(const daemon_t *self, int64_t wait_ms)
+{
+    struct pollfd fds[FDS_MAX];
+    size_t count = deliver_fds(self->deliver, fds, FDS_MAX - 1);
+    fds[count++] = (struct pollfd){.fd = shutdown_fd(), .events = POLLIN};
+    if (wait_ms > 0 && !deliver_ready(self->deliver))
+        (void)poll(fds, count, (int)wait_ms); /* interrupted or not: everything is looked at */
+}
+
+static void read_secrets_again(daemon_t *self)
+{
+    fault_t fault;
+    if (settings_reload(ingress_program.table, ingress_program.count, environ, &self->settings,
+                        &fault) != 0 ||
+        (self->keys &&
+         signature_keys_replace(self->keys, self->settings.webhook_secret, &fault) != 0))
+        log_line(LOG_LEVEL_ERROR, "the secrets could not be read again, keeping the old ones",
+                 LOG_TEXT("reason", fault.text));
+    else
+        log_line(LOG_LEVEL_INFO, "read the secrets again");
+}
+
+static void measure(daemon_t *self, int64_t now_ms)
+{
+    journal_figures_t figures;
+    if (now_ms < self->next_measure_ms)
+        return;
+    self->next_measure_ms = now_ms + MEASURE_MS;
+    deliver_measure(self->deliver, now_ms);
+    journal_figures(self->journal, &figures);
+    metric_set(self->journal_bytes, (double)figures.bytes);
+    metric_set(self->journal_max_bytes, (double)figures.max_bytes);
+    metric_set(self->segments, (double)figures.segments);
+    metric_set(self->syncs, (double)figures.syncs);
+    metric_set(self->stored, (double)figures.stored);
+    metric_set(self->deleted_early, (double)figures.segments_deleted_early);
+    metric_set(self->damaged, (double)figures.damaged_records);
+    bool can_store = journal_can_store(self->journal);
+    if (readiness_set(self->readiness, "journal", can_store,
+                      figures.dead ? "a write or sync failed" : "it is full"))
+        log_line(can_store ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
+                 can_store ? "webhooks can be stored" : "webhooks cannot be stored: answering 503");
+}
+
+/* 0, or -1 when the journal is dead and only a restart helps. */
+static int loop(daemon_t *self)
+{
+    int64_t wait_ms = 0;
+    while (!shutdown_requested()) {
+        journal_figures_t figures;
+        wait_for_work(self, wait_ms);
+        int64_t now_ms = clock_now_ms();
+        shutdown_clear();
+        if (shutdown_take_reload())
+            read_secrets_again(self);
+        wait_ms = deliver_turn(self->deliver, now_ms);
+        measure(self, now_ms);
+        journal_figures(self->journal, &figures);
+        if (figures.dead) {
+            log_line(LOG_LEVEL_ERROR, "the journal failed; stopping, to recover by reading it");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    daemon_t self = {0};
+    fault_t fault;
+    int status = settings_command(argc, argv, &ingress_program, &self.settings);
+    if (status != SETTINGS_START)
+        return status;
+    log_open("ingress", self.settings.shared.log_level, self.settings.shared.log_format);
+    zsys_handler_set(NULL);
+    status = open_daemon(&self, &fault);
+    if (status == 0) {
+        log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION),
+                 LOG_NUMBER("port", http_port(self.http)));
+        status = loop(&self);
+        http_stop(self.http, self.settings.drain_seconds * 1000);
+        log_line(LOG_LEVEL_INFO, "stopped", LOG_NUMBER("stored", metric_value(self.stored)));
+    } else {
+        log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
+    }
+    close_daemon(&self);
+    return status == 0 ? 0 : EXIT_DEPENDENCY;
+}
