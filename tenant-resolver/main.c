@@ -1,0 +1,190 @@
+/* tenant-resolver: reads events from the ingress, finds the tenant whose agent took the call, has
+ * the ingress record that, and routes the event to the sinks.
+ *
+ * If it dies nothing is lost: what it held is given to another one, or again, with the tenant that
+ * was recorded first. */
+#include "common/admin.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/shutdown.h"
+#include "proto/routes.h"
+#include "tenant-resolver/directory.h"
+#include "tenant-resolver/relay.h"
+#include "tenant-resolver/settings.h"
+
+#include <czmq.h>
+#include <string.h>
+
+#define EXIT_DEPENDENCY  69 /* EX_UNAVAILABLE */
+#define REFUSED_RETRY_MS 10000
+/* The directory is not asked again at once when it could not be reached. */
+#define DIRECTORY_RETRY_MS 1000
+#define MEASURE_MS         1000
+
+static const char *const conditions[] = {"ingress", "directory", NULL};
+static const directory_kind_t *const kinds[] = {&directory_file};
+
+typedef struct {
+    resolver_settings_t settings;
+    metrics_t *metrics;
+    readiness_t *readiness;
+    admin_t *admin;
+    const directory_kind_t *kind;
+    directory_t *directory;
+    relay_t *relay;
+    int64_t next_measure_ms;
+} daemon_t;
+
+static int open_directory(daemon_t *self, fault_t *fault)
+{
+    const char *name = self->settings.directory;
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        size_t length = strlen(kinds[i]->prefix);
+        if (strncmp(name, kinds[i]->prefix, length) == 0) {
+            self->kind = kinds[i];
+            self->directory =
+                self->kind->open(&self->settings, name + length, self->metrics, fault);
+        }
+    }
+    return self->directory ? 0 : -1;
+}
+
+static int open_relay(daemon_t *self, fault_t *fault)
+{
+    const resolver_settings_t *settings = &self->settings;
+    const worker_settings_t *worker = &settings->worker;
+    const relay_options_t options = {
+        .upstream = {.stage = STAGE_TENANT_RESOLVER,
+                     .endpoints = worker->connect.items,
+                     .endpoint_count = worker->connect.count,
+                     .ping_interval_ms = worker->ping_interval_ms,
+                     .source_silence_ms = worker->peer_silence_ms,
+                     .refused_retry_ms = REFUSED_RETRY_MS},
+        .downstream = {.ping_interval_ms = worker->ping_interval_ms,
+                       .peer_silence_ms = worker->peer_silence_ms,
+                       .peer_gone_ms = settings->peer_gone_ms},
+        .endpoints = {settings->bind_logger, settings->bind_recorder,
+                      settings->bind_resources_sink},
+        .agents = {.ttl_ms = settings->cache_ttl_seconds * 1000,
+                   .negative_ttl_ms = settings->cache_negative_ttl_seconds * 1000,
+                   .max_stale_ms = settings->cache_max_stale_seconds * 1000,
+                   .retry_ms = DIRECTORY_RETRY_MS,
+                   .entries_max = (size_t)settings->cache_entries},
+        .records = {.storage = (transcript_storage_t)settings->transcript_storage,
+                    .max_bytes = (size_t)settings->record_max_bytes},
+        .recordings_prefix = settings->recordings_prefix,
+        .working_interval_ms = settings->working_interval_ms,
+    };
+    self->relay = relay_new(&options, self->metrics, clock_now_ms(), fault);
+    return self->relay ? 0 : -1;
+}
+
+static int open_daemon(daemon_t *self, fault_t *fault)
+{
+    if (shutdown_open(fault) != 0)
+        return -1;
+    self->metrics = metrics_new();
+    self->readiness = readiness_new(conditions);
+    if (!self->metrics || !self->readiness)
+        return fault_set(fault, "out of memory");
+    if (open_directory(self, fault) != 0 || open_relay(self, fault) != 0)
+        return -1;
+    self->admin =
+        admin_new(self->settings.shared.admin_listen, self->metrics, self->readiness, fault);
+    return self->admin ? 0 : -1;
+}
+
+static void close_daemon(daemon_t *self)
+{
+    admin_destroy(&self->admin);
+    relay_destroy(&self->relay);
+    if (self->directory)
+        self->kind->destroy(&self->directory);
+    readiness_destroy(&self->readiness);
+    metrics_destroy(&self->metrics);
+    hop_shutdown();
+    shutdown_close();
+    settings_free(resolver_program.table, resolver_program.count, &self->settings);
+}
+
+static void wait_for_work(const daemon_t *self, int64_t wait_ms)
+{
+    struct pollfd fds[WORKER_SOURCES_MAX + RELAY_SINKS + 2];
+    size_t count = relay_fds(self->relay, fds, WORKER_SOURCES_MAX + RELAY_SINKS);
+    fds[count++] = (struct pollfd){.fd = shutdown_fd(), .events = POLLIN};
+    self->kind->wait(self->directory, fds, count, relay_ready(self->relay) ? 0 : wait_ms);
+}
+
+/* Questions to the directory and its answers to the relay.  True when there was an answer. */
+static bool consult(daemon_t *self, int64_t now_ms)
+{
+    bool answered = false;
+    wire_view_t agent_id;
+    agent_verdict_t verdict;
+    if (self->kind->changed(self->directory, now_ms))
+        relay_directory_changed(self->relay, now_ms);
+    while (self->kind->can_ask(self->directory) && relay_question(self->relay, &agent_id))
+        self->kind->ask(self->directory, agent_id, now_ms);
+    while (self->kind->take(self->directory, now_ms, &agent_id, &verdict)) {
+        relay_answer(self->relay, agent_id, &verdict, now_ms);
+        answered = true;
+    }
+    return answered;
+}
+
+static void show_state(daemon_t *self, int64_t now_ms)
+{
+    bool connected = relay_connected(self->relay);
+    const char *trouble = self->kind->trouble(self->directory);
+    if (readiness_set(self->readiness, "ingress", connected, "not connected"))
+        log_line(LOG_LEVEL_INFO, connected ? "connected to the ingress" : "no ingress, retrying");
+    if (readiness_set(self->readiness, "directory", !trouble, trouble))
+        log_line(trouble ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
+                 trouble ? "the tenant directory does not work, retrying"
+                         : "the tenant directory works",
+                 LOG_TEXT("reason", trouble));
+    if (now_ms >= self->next_measure_ms) {
+        relay_measure(self->relay);
+        self->next_measure_ms = now_ms + MEASURE_MS;
+    }
+}
+
+static void loop(daemon_t *self)
+{
+    int64_t wait_ms = 0, deadline_ms = INT64_MAX;
+    while (!relay_drained(self->relay) && clock_now_ms() < deadline_ms) {
+        wait_for_work(self, wait_ms);
+        int64_t now_ms = clock_now_ms();
+        shutdown_clear();
+        (void)shutdown_take_reload(); /* the tenant file is read again by itself */
+        if (shutdown_requested() && deadline_ms == INT64_MAX) {
+            deadline_ms = now_ms + self->settings.worker.drain_seconds * 1000;
+            relay_drain(self->relay);
+        }
+        wait_ms = relay_turn(self->relay, now_ms);
+        if (consult(self, now_ms))
+            wait_ms = 0; /* what follows from the answer is done in the next turn */
+        show_state(self, now_ms);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    daemon_t self = {0};
+    fault_t fault;
+    int status = settings_command(argc, argv, &resolver_program, &self.settings);
+    if (status != SETTINGS_START)
+        return status;
+    log_open("tenant-resolver", self.settings.shared.log_level, self.settings.shared.log_format);
+    zsys_handler_set(NULL);
+    status = open_daemon(&self, &fault);
+    if (status == 0) {
+        log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION));
+        loop(&self);
+        log_line(LOG_LEVEL_INFO, "stopped");
+    } else {
+        log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
+    }
+    close_daemon(&self);
+    return status == 0 ? 0 : EXIT_DEPENDENCY;
+}

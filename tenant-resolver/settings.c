@@ -1,0 +1,78 @@
+#include "tenant-resolver/settings.h"
+
+#include <string.h>
+
+typedef resolver_settings_t settings_t;
+
+/* In the order of transcript_storage_t. */
+static const char *const storages[] = {"s3", "inline", "none", NULL};
+
+static int check_directory(const char *text, fault_t *fault)
+{
+    if (strcmp(text, "dynamodb") == 0 || (strncmp(text, "file:", 5) == 0 && text[5]))
+        return 0;
+    return fault_set(fault, "dynamodb or file:PATH would do");
+}
+
+/* clang-format off */
+static const setting_t table[] = {
+    SETTINGS_SHARED_ROWS("RESOLVER", "127.0.0.1:9602", settings_t, shared),
+    WORKER_SETTINGS_ROWS("RESOLVER", "tcp://127.0.0.1:5601", "the ingress", settings_t, worker),
+    {.name = "RESOLVER_BIND_LOGGER", SETTING_ADDRESS(settings_t, bind_logger),
+     .fallback = "tcp://127.0.0.1:5611",
+     .help = "Where loggers connect."},
+    {.name = "RESOLVER_BIND_RECORDER", SETTING_ADDRESS(settings_t, bind_recorder),
+     .fallback = "tcp://127.0.0.1:5612",
+     .help = "Where recorders connect."},
+    {.name = "RESOLVER_BIND_RESOURCES_SINK", SETTING_ADDRESS(settings_t, bind_resources_sink),
+     .fallback = "tcp://127.0.0.1:5613",
+     .help = "Where resources-sinks connect."},
+    {.name = "RESOLVER_PEER_GONE_MS", SETTING_INTEGER(settings_t, peer_gone_ms),
+     .fallback = "2000", .min = 10, .max = 600000,
+     .help = "A worker whose connection is gone for so long is taken for gone."},
+    {.name = "RESOLVER_WORKING_INTERVAL_MS", SETTING_INTEGER(settings_t, working_interval_ms),
+     .fallback = "10000", .min = 10, .max = 600000,
+     .help = "How often the leases of events that wait here are extended; shorter than the "
+             "ingress's ack wait."},
+    {.name = "TENANT_DIRECTORY", SETTING_TEXT(settings_t, directory), .check = check_directory,
+     .fallback = "dynamodb",
+     .help = "Who each agent belongs to: dynamodb, or file:PATH for a JSON array of the items."},
+    {.name = "DYNAMODB_ELEVENLABS_AGENTS_TABLE", SETTING_TEXT(settings_t, agents_table),
+     .fallback = "elevenlabs-agents",
+     .help = "The DynamoDB table of agents."},
+    {.name = "RESOLVER_DIRECTORY_DEADLINE_MS", SETTING_INTEGER(settings_t, directory_deadline_ms),
+     .fallback = "5000", .min = 100, .max = 600000,
+     .help = "How long a look-up in DynamoDB may take, retries included."},
+    {.name = "AGENT_CACHE_TTL_SECONDS", SETTING_INTEGER(settings_t, cache_ttl_seconds),
+     .fallback = "300", .min = 0, .max = 86400,
+     .help = "How long an agent's tenant is believed."},
+    {.name = "AGENT_CACHE_NEGATIVE_TTL_SECONDS",
+     SETTING_INTEGER(settings_t, cache_negative_ttl_seconds),
+     .fallback = "10", .min = 0, .max = 86400,
+     .help = "How long it is believed that an agent is not there, disabled or ambiguous."},
+    {.name = "AGENT_CACHE_MAX_STALE_SECONDS",
+     SETTING_INTEGER(settings_t, cache_max_stale_seconds),
+     .fallback = "3600", .min = 0, .max = 604800,
+     .help = "How long an agent's tenant is believed while the directory is down."},
+    {.name = "AGENT_CACHE_ENTRIES", SETTING_INTEGER(settings_t, cache_entries),
+     .fallback = "100000", .min = 1, .max = 10000000,
+     .help = "Agents in the cache, at most; the one looked up longest ago goes first."},
+    {.name = "TRANSCRIPT_STORAGE", SETTING_CHOICE(settings_t, transcript_storage),
+     .choices = storages, .fallback = "s3",
+     .help = "Where transcripts go: an object, inside the record, or nowhere."},
+    {.name = "S3_RECORDINGS_PREFIX", SETTING_TEXT(settings_t, recordings_prefix),
+     .fallback = "recordings/",
+     .help = "What the keys of recordings begin with."},
+    {.name = "KINESIS_RECORD_MAX_BYTES", SETTING_BYTES(settings_t, record_max_bytes),
+     .fallback = "1048576", .min = 4096, .max = 10485760,
+     .help = "Record and partition key together; a transcript that would pass it goes to S3."},
+};
+/* clang-format on */
+
+const settings_program_t resolver_program = {
+    .name = "postcall-tenant-resolver",
+    .prefix = "RESOLVER",
+    .purpose = "Finds the tenant whose agent took each call, and routes the call to the sinks.",
+    .table = table,
+    .count = sizeof(table) / sizeof(table[0]),
+};
