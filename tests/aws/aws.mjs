@@ -17,56 +17,36 @@ export { OBSERVER_KEY, STATIC_KEY };
 /**
  * Starts everything. Options: `host` (127.0.0.1), `ports` ({kinesis, dynamodb, s3, sts, container,
  * imds}; 0 or none: any free one), `directory` for the objects (memory), `region`, `staticKeys`
- * ([STATIC_KEY]), `buckets` to make. Returns {endpoints, ports, region, clock, keyring, faults,
- * books, identity, store, environment, close}.
+ * ([STATIC_KEY]), `buckets` to make, `certificate` (of certificate.mjs: TLS where AWS has it).
+ * Returns {endpoints, ports, region, certificate, clock, keyring, faults, books, identity, store,
+ * environment, close}; a test may change the settings in `identity` (identity.mjs) as it goes.
  */
 export async function startAws(options = {}) {
-  const region = options.region ?? 'eu-central-1';
+  const { region = 'eu-central-1', certificate } = options;
   const clock = createClock();
   const keyring = createKeyring(clock, options.staticKeys);
-  const faults = createFaults();
-  const books = createBooks();
-  const identity = {
-    region,
-    lifetimeSeconds: 3600,
-    webIdentityToken: 'web-identity-token',
-    containerToken: '',
-  };
+  const world = { region, clock, keyring, faults: createFaults(), books: createBooks() };
+  const identity = { region, ...IDENTITY };
   const store = options.directory ? createDirectoryStore(options.directory) : createMemoryStore();
   (options.buckets ?? []).forEach((bucket) => store.createBucket(bucket));
-  const services = [
-    await createKinesis(),
-    await createDynamodb(),
-    createS3(store),
-    createSts(keyring, identity),
-    createContainerEndpoint(keyring, identity),
-    createInstanceMetadata(clock, keyring, identity),
-  ];
+  const services = await createServices(world, store, identity);
   const gateways = services.map((service) =>
-    createGateway(service, { clock, keyring, faults, books, region }),
+    createGateway(service, { ...world, certificate: service.plain ? undefined : certificate }),
   );
   const ports = {};
-  for (const [index, { name }] of services.entries()) {
-    ports[name] = await listen(
-      gateways[index],
-      options.host ?? '127.0.0.1',
-      options.ports?.[name] ?? 0,
-    );
+  const endpoints = {};
+  for (const [index, { name, plain }] of services.entries()) {
+    ports[name] = await listen(gateways[index], options.host, options.ports?.[name]);
+    endpoints[name] = `http${certificate && !plain ? 's' : ''}://127.0.0.1:${ports[name]}`;
   }
-  const endpoints = Object.fromEntries(
-    Object.entries(ports).map(([name, port]) => [name, `http://127.0.0.1:${port}`]),
-  );
   return {
+    ...world,
     endpoints,
     ports,
-    region,
-    clock,
-    keyring,
-    faults,
-    books,
+    certificate,
     identity,
     store,
-    environment: environmentOf(endpoints, region),
+    environment: environmentOf(endpoints, region, certificate),
     async close() {
       for (const gateway of gateways) {
         gateway.closeAllConnections();
@@ -77,14 +57,31 @@ export async function startAws(options = {}) {
   };
 }
 
-async function listen(server, host, port) {
+const IDENTITY = {
+  lifetimeSeconds: 3600,
+  webIdentityToken: 'web-identity-token',
+  containerToken: '',
+};
+
+async function createServices({ clock, keyring }, store, identity) {
+  return [
+    await createKinesis(),
+    await createDynamodb(),
+    createS3(store),
+    createSts(keyring, identity),
+    createContainerEndpoint(keyring, identity),
+    createInstanceMetadata(clock, keyring, identity),
+  ];
+}
+
+async function listen(server, host = '127.0.0.1', port = 0) {
   server.listen(port, host);
   await once(server, 'listening');
   return server.address().port;
 }
 
 // What a daemon is started with to find this AWS, with the long-lived key.
-function environmentOf(endpoints, region) {
+function environmentOf(endpoints, region, certificate) {
   return {
     AWS_REGION: region,
     AWS_ACCESS_KEY_ID: STATIC_KEY.accessKeyId,
@@ -93,5 +90,6 @@ function environmentOf(endpoints, region) {
     AWS_ENDPOINT_URL_DYNAMODB: endpoints.dynamodb,
     AWS_ENDPOINT_URL_S3: endpoints.s3,
     AWS_ENDPOINT_URL_STS: endpoints.sts,
+    ...(certificate && { AWS_CA_BUNDLE: certificate.path }),
   };
 }

@@ -1,6 +1,7 @@
 // The AWS SDK's own clients, pointed at the local AWS: they read what the daemons wrote, and judge
 // the local AWS itself.
 
+import https from 'node:https';
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
 import { KinesisClient } from '@aws-sdk/client-kinesis';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -13,6 +14,7 @@ export function createClients(aws, overrides = {}) {
   const requestHandler = new NodeHttpHandler({
     requestTimeout: 10_000,
     throwOnRequestTimeout: true,
+    httpsAgent: new https.Agent({ ca: aws.certificate?.cert }),
   });
   const settings = {
     region: aws.region,

@@ -2,6 +2,7 @@
 // that were asked for, hands the rest to the service, and keeps the books.
 
 import http from 'node:http';
+import https from 'node:https';
 import { checkSignature } from './sigv4.mjs';
 import { refusal } from './answers.mjs';
 
@@ -25,25 +26,25 @@ export function createBooks() {
 }
 
 /**
- * A server for one service. `service` = {name, signed, describe(request) -> {operation, resource},
- * handle(request) -> answer};
- * `world` = {clock, keyring, faults, books, region}.
+ * A server for one service. `service` = {name, signed, plain, describe(request) -> {operation,
+ * resource}, handle(request) -> answer}; `world` = {clock, keyring, faults, books, region,
+ * certificate}: with a certificate ({key, cert}) it speaks TLS.
  */
 export function createGateway(service, world) {
-  const server = http.createServer(
-    { keepAliveTimeout: 60_000, maxHeaderSize: 64 * 1024 },
-    async (req, res) => {
-      try {
-        const request = await readRequest(req, service);
-        await serve(request, res, service, world);
-      } catch (error) {
-        // The client went away in the middle of its request.
-        if (req.destroyed && !req.complete) return;
-        if (!res.headersSent) send(res, brokenAnswer(service, error), world.clock.now());
-      }
-    },
-  );
-  return server;
+  const respond = async (req, res) => {
+    try {
+      const request = await readRequest(req, service);
+      await serve(request, res, service, world);
+    } catch (error) {
+      // The client went away in the middle of its request.
+      if (req.destroyed && !req.complete) return;
+      if (!res.headersSent) send(res, brokenAnswer(service, error), world.clock.now());
+    }
+  };
+  const settings = { keepAliveTimeout: 60_000, maxHeaderSize: 64 * 1024 };
+  return world.certificate
+    ? https.createServer({ ...settings, ...world.certificate }, respond)
+    : http.createServer(settings, respond);
 }
 
 function brokenAnswer(service, error) {
@@ -131,7 +132,7 @@ function splitOnce(text, mark) {
 function send(res, answer, at, isHead = false) {
   if (answer.cut === 'hang') return;
   if (answer.cut === 'reset') {
-    res.socket.resetAndDestroy();
+    resetConnection(res.socket);
     return;
   }
   const length = isHead ? (answer.headers['content-length'] ?? 0) : answer.body.length;
@@ -147,4 +148,10 @@ function send(res, answer, at, isHead = false) {
     return;
   }
   res.end(isHead ? undefined : answer.body);
+}
+
+// Under TLS it is the connection beneath that is reset.
+function resetConnection(socket) {
+  if (socket.resetAndDestroy && !socket.encrypted) socket.resetAndDestroy();
+  else socket.destroy();
 }

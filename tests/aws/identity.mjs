@@ -83,6 +83,7 @@ export function createContainerEndpoint(keyring, settings) {
   return {
     name: 'container',
     signed: false,
+    plain: true,
     describe: (request) => ({ operation: 'GetCredentials', resource: request.path }),
     async handle({ method, path, headers }) {
       if (method !== 'GET' || path !== '/credentials')
@@ -117,6 +118,7 @@ export function createInstanceMetadata(clock, keyring, settings) {
   return {
     name: 'imds',
     signed: false,
+    plain: true,
     describe: (request) => ({
       operation: request.method === 'PUT' ? 'GetToken' : 'GetMetadata',
       resource: request.path,

@@ -1,9 +1,13 @@
 // The whole pipeline against the local AWS: every request signed right, every fault survived.
 
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAws } from '../aws/aws.mjs';
+import { makeCertificate } from '../aws/certificate.mjs';
 import { putAgents } from '../aws/resources.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
@@ -154,5 +158,34 @@ test('an agent whose item comes late is served when it is there', async (t) => {
   await putAgents(stack.clients, [late], stack.table);
   await stack.settled(load, { timeoutMs: 90_000 });
   assert.equal(aws.books.badSignatures, 0);
+  await stack.stop();
+});
+
+test('over TLS, with keys from the container endpoint that all end in the middle', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'postcall-tls-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const aws = await startAws({ certificate: makeCertificate(directory) });
+  t.after(() => aws.close());
+  const keys = {
+    AWS_ACCESS_KEY_ID: undefined,
+    AWS_SECRET_ACCESS_KEY: undefined,
+    AWS_CONTAINER_CREDENTIALS_FULL_URI: `${aws.endpoints.container}/credentials`,
+    AWS_CONTAINER_AUTHORIZATION_TOKEN: 'right',
+  };
+  aws.identity.containerToken = 'right';
+  const environment = { 'tenant-resolver': keys, logger: keys, recorder: keys };
+  const stack = await startStack({ postgres, aws, environment });
+  t.after(() => stack.destroy());
+  const loading = runLoad(stack.url, mixture(1, 150), { rate: 100 });
+  await sleep(700);
+  aws.keyring.issued().forEach(({ accessKeyId }) => aws.keyring.expire(accessKeyId));
+  const load = await loading;
+  assert.equal(load.accepted.length, 150);
+  await stack.settled(load, { timeoutMs: 60_000 });
+  assert.ok(aws.books.requests.some(({ code }) => /^ExpiredToken/.test(code ?? '')));
+  const refusedOtherwise = aws.books.requests.filter(({ code }) =>
+    /Signature|Unrecognized/.test(code ?? ''),
+  );
+  assert.deepEqual(refusedOtherwise, []);
   await stack.stop();
 });
