@@ -1,0 +1,22 @@
+/* settings: how recorder is configured. */
+#ifndef POSTCALL_RECORDER_SETTINGS_H
+#define POSTCALL_RECORDER_SETTINGS_H
+
+#include "common/worker_settings.h"
+
+typedef struct {
+    settings_shared_t shared;
+    worker_settings_t worker;
+    char *store; /* s3 or file:DIR */
+    char *recordings_bucket;
+    char *transcripts_bucket;
+    char *sse;
+    int64_t batch_events;
+    int64_t batch_bytes;
+    int64_t requests;
+    int64_t deadline_ms;
+} recorder_settings_t;
+
+extern const settings_program_t recorder_program;
+
+#endif
