@@ -87,25 +87,28 @@ static enum MHD_Result take_head(exchange_t *self, const char *method, const cha
     return connection_begin_body(self->port->connections, self->connection) ? MHD_YES : MHD_NO;
 }
 
-/* The library cannot answer in the middle of a body: the connection is answered past it. */
-static enum MHD_Result cut(exchange_t *self)
+/* From now on what comes is thrown away, and what came is given back. */
+static enum MHD_Result drop(exchange_t *self)
 {
-    connection_cut(self->port->connections, self->connection, request_answer(self->request));
     self->stage = STAGE_CUT;
+    request_destroy(&self->request);
     return MHD_YES;
 }
 
 static enum MHD_Result take_piece(exchange_t *self, const char *bytes, size_t *length)
 {
+    connections_t *connections = self->port->connections;
     size_t piece = *length;
     *length = 0;
     if (self->stage == STAGE_CUT)
         return MHD_YES;
-    if (!connection_received(self->port->connections, self->connection, piece)) {
-        self->stage = STAGE_CUT;
+    if (!connection_received(connections, self->connection, piece))
+        return drop(self);
+    if (request_body(self->request, bytes, piece) != REQUEST_CUT)
         return MHD_YES;
-    }
-    return request_body(self->request, bytes, piece) == REQUEST_CUT ? cut(self) : MHD_YES;
+    /* The library cannot answer in the middle of a body: it is answered past it. */
+    connection_cut(connections, self->connection, request_answer(self->request));
+    return drop(self);
 }
 
 static enum MHD_Result take_end(exchange_t *self)
