@@ -80,12 +80,12 @@ static void cut(connections_t *self, connection_t *connection, answer_t answer)
 {
     if (connection->pace.phase == PHASE_CUT || connection->shut)
         return;
+    counts_answer(self->options.counts, answer);
     char text[ANSWER_TEXT_BYTES];
     size_t length = answer_write(answer, text);
     /* It fits an empty send buffer; a sender that lets it fill up can do without. */
     (void)send(connection->fd, text, length, MSG_DONTWAIT | MSG_NOSIGNAL);
     (void)shutdown(connection->fd, SHUT_WR);
-    counts_answer(self->options.counts, answer);
     enter_phase(connection, PHASE_CUT);
 }
 
