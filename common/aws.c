@@ -159,8 +159,10 @@ static void fill_call(call_t *call, const aws_request_t *request)
     if (request->attempt_timeout_ms == 0)
         call->request.attempt_timeout_ms = AWS_ATTEMPT_TIMEOUT_MS;
     uint8_t digest[DIGEST_BYTES];
-    digest_sha256(request->body, request->body_bytes, digest);
-    digest_hex(digest, DIGEST_BYTES, call->body_sha256);
+    if (!request->body_digest)
+        digest_sha256(request->body, request->body_bytes, digest);
+    digest_hex(request->body_digest ? request->body_digest : digest, DIGEST_BYTES,
+               call->body_sha256);
     call->due_ms = clock_now_ms();
     call->deadline_ms =
         call->due_ms + (request->deadline_ms ? request->deadline_ms : AWS_REQUEST_DEADLINE_MS);

@@ -36,7 +36,7 @@ typedef struct {
 } aws_options_t;
 
 /* Zero means the default above.  All pointers but `headers` itself are borrowed until the result
- * has been taken. */
+ * has been taken; the digest only until submit returns. */
 typedef struct {
     const char *method;
     const char *bucket; /* S3 only, and NULL for the others: goes into the host, or the path */
@@ -45,6 +45,7 @@ typedef struct {
     size_t header_count;
     const void *body;
     size_t body_bytes;
+    const uint8_t *body_digest; /* its SHA-256, when the caller has it; else NULL */
     long attempt_timeout_ms;
     int64_t deadline_ms;       /* from submit until the result; no try begins after it */
     unsigned max_attempts;     /* 0: as many as the deadline allows */

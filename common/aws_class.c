@@ -113,7 +113,11 @@ static aws_class_t class_of_status(int status)
 aws_class_t aws_class_of(int status, const char *code)
 {
     const row_t *row = status >= 300 ? find(code) : NULL;
-    return row ? row->class : class_of_status(status);
+    if (row)
+        return row->class;
+    if (status >= 400 && status < 500 && strncmp(code, "KMS.", 4) == 0)
+        return AWS_CLASS_DENIED; /* S3's form of all that the key service said */
+    return class_of_status(status);
 }
 
 bool aws_class_wants_new_keys(const char *code)
