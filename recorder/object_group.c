@@ -35,19 +35,24 @@ static void close_file(object_step_t *self)
     self->fd = -1;
 }
 
-/* The store as a whole does not work now. */
-static void fail_store(object_step_t *self, const char *what, int reason)
+static void retry(object_step_t *self, const char *scope)
 {
     self->step = STEP_FAILED;
     self->write->result = OBJECT_DIR_RETRY;
-    self->write->scope = SCOPE_SINK;
-    fault_set_errno(&self->write->fault, reason, "%s", what);
+    self->write->scope = scope;
 }
 
 static void reject(object_step_t *self)
 {
     self->step = STEP_FAILED;
     self->write->result = OBJECT_DIR_REJECTED;
+}
+
+/* The store as a whole does not work now. */
+static void fail_store(object_step_t *self, const char *what, int reason)
+{
+    retry(self, SCOPE_SINK);
+    fault_set_errno(&self->write->fault, reason, "%s", what);
 }
 
 static bool concerns_store(int reason)
@@ -65,11 +70,11 @@ static bool concerns_key(int reason)
 /* Something on the way to the key does not work. */
 static void fail_key(object_step_t *self, const char *what, int reason)
 {
-    fail_store(self, what, reason);
-    if (!concerns_store(reason))
-        self->write->scope = SCOPE_EVENT;
+    fault_set_errno(&self->write->fault, reason, "%s", what);
     if (concerns_key(reason))
         reject(self);
+    else
+        retry(self, concerns_store(reason) ? SCOPE_SINK : SCOPE_EVENT);
 }
 
 static void check(object_step_t *self)
@@ -145,7 +150,9 @@ static void write_aside(object_place_t *place, object_step_t *self)
 {
     const object_dir_write_t *write = self->write;
     self->fd = object_aside_create(&place->aside, self->aside);
-    if (self->fd < 0 || file_write_at(self->fd, write->bytes, write->length, 0))
+    if (self->fd < 0 && errno == ENOENT)
+        fail_store(self, "the store was removed while it was open", errno);
+    else if (self->fd < 0 || file_write_at(self->fd, write->bytes, write->length, 0))
         fail_store(self, "it cannot be written aside", errno);
     else if (place->attributes ? object_version_set(self->fd, write->version)
                                : write_version_aside(place, self))
@@ -244,7 +251,7 @@ static void publish_all(group_t *group)
         if (lock >= 0) {
             publish(group->place, self);
         } else {
-            fail_store(self, "", EAGAIN);
+            retry(self, SCOPE_SINK);
             self->write->fault = fault;
         }
     }

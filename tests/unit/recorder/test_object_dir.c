@@ -596,6 +596,24 @@ static void a_directory_that_cannot_be_a_store_is_refused(void **state)
     object_dir_destroy(&none);
 }
 
+static void a_store_that_is_removed_works_again_once_it_is_opened_again(void **state)
+{
+    (void)state;
+    char path[SCRATCH_PATH_BYTES];
+    object_dir_t *store = open_store();
+    scratch_remove(at(path, ""));
+    assert_int_equal(mkdir(path, 0755), 0);
+    object_dir_write_t write = write_of(KEY, "v1", "x");
+    object_dir_put(store, &write, 1);
+    assert_int_equal(write.result, OBJECT_DIR_RETRY);
+    assert_string_equal(write.scope, SCOPE_SINK);
+    assert_non_null(strstr(write.fault.text, "removed"));
+    object_dir_destroy(&store);
+    store = open_store();
+    assert_int_equal(put(store, KEY, "v1", "x"), OBJECT_DIR_WRITTEN);
+    close_store(store);
+}
+
 static void fill_the_disk(char *ballast)
 {
     char zeros[4096] = {0};
@@ -678,6 +696,7 @@ int main(void)
         TEST(what_killed_processes_left_is_removed_and_only_that),
         TEST(a_lock_that_another_holds_is_waited_for_and_given_up),
         TEST(a_directory_that_cannot_be_a_store_is_refused),
+        TEST(a_store_that_is_removed_works_again_once_it_is_opened_again),
         TEST(a_full_disk_is_the_stores_affair),
         TEST(a_real_file_system_without_attributes_will_do),
     };
