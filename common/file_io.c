@@ -43,6 +43,21 @@ ssize_t file_read_at(int fd, void *bytes, size_t length, uint64_t offset)
     return (ssize_t)done;
 }
 
+int file_rewrite(int fd, uint64_t bytes)
+{
+    char *chunk = malloc(WRITER_BYTES);
+    int status = chunk ? 0 : -1;
+    for (uint64_t offset = 0; offset < bytes && status == 0;) {
+        size_t wanted = bytes - offset < WRITER_BYTES ? (size_t)(bytes - offset) : WRITER_BYTES;
+        status = file_read_at(fd, chunk, wanted, offset) == (ssize_t)wanted
+                     ? file_write_at(fd, chunk, wanted, offset)
+                     : -1;
+        offset += wanted;
+    }
+    free(chunk);
+    return status == 0 ? fdatasync(fd) : -1;
+}
+
 /* Closes `fd` and keeps the errno of what went wrong before. */
 static void close_quietly(int fd)
 {

@@ -16,6 +16,11 @@ int file_write_at(int fd, const void *bytes, size_t length, uint64_t offset);
  * -1. */
 ssize_t file_read_at(int fd, void *bytes, size_t length, uint64_t offset);
 
+/* Writes the first `bytes` of a file over themselves, and syncs it: what was in the page cache
+ * alone is then on the disk, and no more room is taken.  A crash on the way changes nothing.  0, or
+ * -1. */
+int file_rewrite(int fd, uint64_t bytes);
+
 /* How file_replace leaves the file: one that is synced survives a power cut once the directory is
  * synced as well. */
 typedef enum { FILE_HINT, FILE_SYNCED } file_durability_t;

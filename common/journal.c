@@ -101,6 +101,7 @@ void journal_close(journal_t **self_p)
             journal_jobs_take(self);
         offload_destroy(&self->offload);
     }
+    journal_tables_save(self);
     journal_outcomes_free(self);
     journal_registry_free(&self->registry);
     journal_slot_release(&self->slot);

@@ -2,11 +2,13 @@
 
 #include "common/journal_private.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PROC_FD_BYTES 32
@@ -152,4 +154,45 @@ void journal_body_destroy(journal_body_t **body_p, bool discard)
     (void)close(body->fd);
     free(body);
     *body_p = NULL;
+}
+
+static int compare_numbers(const void *one, const void *other)
+{
+    const uint64_t *a = one, *b = other;
+    return (*a > *b) - (*a < *b);
+}
+
+/* An event that was lost to damage may have named the body: then it is kept aside. */
+static void drop_orphan(journal_t *self, const char *name, journal_found_t *found)
+{
+    bool damage = found->damaged_records > 0 || found->damaged_files > 0;
+    if (damage && renameat(self->slot.bodies, name, self->slot.damaged, name) == 0)
+        return;
+    if (unlinkat(self->slot.bodies, name, 0) == 0)
+        found->orphan_bodies++;
+}
+
+void journal_bodies_restore(journal_t *self, uint64_t *named, size_t count, journal_found_t *found)
+{
+    int fd = openat(self->slot.bodies, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
+    if (!listing) {
+        if (fd >= 0)
+            (void)close(fd);
+        return;
+    }
+    if (count > 0)
+        qsort(named, count, sizeof(*named), compare_numbers);
+    for (struct dirent *entry = readdir(listing); entry; entry = readdir(listing)) {
+        uint64_t number;
+        struct stat status;
+        if (entry->d_name[0] == '.')
+            continue;
+        bool ours = journal_body_name_parse(wire_view(entry->d_name), &number) == 0;
+        if (!ours || count == 0 || !bsearch(&number, named, count, sizeof(*named), compare_numbers))
+            drop_orphan(self, entry->d_name, found);
+        else if (fstatat(self->slot.bodies, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
+            atomic_fetch_add(&self->bytes, (uint64_t)status.st_size);
+    }
+    (void)closedir(listing);
 }

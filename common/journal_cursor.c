@@ -14,6 +14,7 @@
 
 struct journal_cursor_t {
     journal_t *journal;
+    journal_cursor_t *next; /* of all that there are */
     journal_position_t position;
     uint64_t wanted_from;       /* events with a lower sequence are passed over */
     uint64_t next_sequence;     /* that is expected next in `segment` */
@@ -25,8 +26,11 @@ struct journal_cursor_t {
 journal_cursor_t *journal_cursor_new(journal_t *self)
 {
     journal_cursor_t *cursor = calloc(1, sizeof(*cursor));
-    if (cursor)
-        cursor->journal = self;
+    if (!cursor)
+        return NULL;
+    cursor->journal = self;
+    cursor->next = self->cursors;
+    self->cursors = cursor;
     return cursor;
 }
 
@@ -40,21 +44,39 @@ static void leave(journal_cursor_t *cursor)
     journal_table_unload(cursor->journal, segment);
 }
 
+void journal_cursors_leave(journal_t *self, uint64_t ordinal)
+{
+    for (journal_cursor_t *cursor = self->cursors; cursor; cursor = cursor->next) {
+        if (cursor->segment && cursor->segment->header.ordinal < ordinal)
+            leave(cursor);
+    }
+}
+
 void journal_cursor_destroy(journal_cursor_t **cursor_p)
 {
-    if (!*cursor_p)
+    journal_cursor_t *cursor = *cursor_p;
+    if (!cursor)
         return;
-    leave(*cursor_p);
-    journal_scan_free(&(*cursor_p)->scan);
-    wire_memory_free(&(*cursor_p)->memory);
-    free(*cursor_p);
+    leave(cursor);
+    journal_cursor_t **link = &cursor->journal->cursors;
+    while (*link != cursor)
+        link = &(*link)->next;
+    *link = cursor->next;
+    journal_scan_free(&cursor->scan);
+    wire_memory_free(&cursor->memory);
+    free(cursor);
     *cursor_p = NULL;
 }
 
 void journal_cursor_seek(journal_cursor_t *cursor, journal_position_t position)
 {
-    leave(cursor);
+    if (!cursor->segment || cursor->segment->header.ordinal != position.segment ||
+        position.offset < JOURNAL_FILE_HEADER_BYTES)
+        leave(cursor);
+    else
+        journal_scan_seek(&cursor->scan, position.offset);
     cursor->wanted_from = 0;
+    cursor->next_sequence = 0;
     cursor->position = position;
 }
 

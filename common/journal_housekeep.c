@@ -209,6 +209,7 @@ static void delete_soon(journal_t *self, journal_segment_t *segment, bool early)
 void journal_housekeep(journal_t *self, journal_position_t oldest)
 {
     journal_jobs_take(self);
+    journal_cursors_leave(self, oldest.segment);
     bool tight = atomic_load(&self->bytes) + wanted_room(self) > self->max_bytes;
     journal_segment_t *segment = journal_registry_from(&self->registry, 0);
     while (segment) {

@@ -193,15 +193,12 @@ static int read_resolution(journal_t *self, const journal_segment_t *segment, ui
 }
 
 void journal_conversation_remember(journal_t *self, const journal_segment_t *segment,
-                                   uint64_t offset, const disk_resolution_t *resolution)
+                                   const outcome_conversation_t *conversation)
 {
-    uint8_t key[FINGERPRINT_BYTES];
-    uint64_t place = offset / JOURNAL_ALIGNMENT;
-    if (resolution->conversation_id.length == 0 || place > UINT32_MAX ||
-        segment->header.ordinal > UINT32_MAX)
-        return;
-    outcome_conversation_key(resolution->provider, resolution->conversation_id, key);
-    fingerprint_map_put(self->outcomes.conversations, key, segment->header.ordinal << 32 | place);
+    uint64_t place = conversation->offset / JOURNAL_ALIGNMENT;
+    if (place <= UINT32_MAX && segment->header.ordinal <= UINT32_MAX)
+        fingerprint_map_put(self->outcomes.conversations, conversation->key,
+                            segment->header.ordinal << 32 | place);
 }
 
 typedef enum { DURABLE_ONLY, PENDING_TOO } which_t;
@@ -263,6 +260,17 @@ static int add_ticket(journal_t *self, const pending_resolution_t *ticket, fault
     return 0;
 }
 
+static void take_resolution(journal_t *self, const journal_segment_t *segment, uint64_t offset,
+                            const disk_resolution_t *resolution)
+{
+    outcome_conversation_t conversation = {.offset = offset};
+    outcome_table_resolve(segment->table, offset, resolution);
+    if (resolution->conversation_id.length == 0)
+        return;
+    outcome_conversation_key(resolution->provider, resolution->conversation_id, conversation.key);
+    journal_conversation_remember(self, segment, &conversation);
+}
+
 static int append_resolution(journal_t *self, journal_segment_t *segment,
                              const disk_resolution_t *resolution, uint64_t ticket, fault_t *fault)
 {
@@ -280,8 +288,7 @@ static int append_resolution(journal_t *self, journal_segment_t *segment,
         return fault_set(fault, "no memory for a resolution");
     }
     memcpy(pending.record, framed->bytes, framed->length);
-    outcome_table_resolve(segment->table, resolution->sequence, pending.offset);
-    journal_conversation_remember(self, segment, pending.offset, resolution);
+    take_resolution(self, segment, pending.offset, resolution);
     return add_ticket(self, &pending, fault); /* room for it was made above */
 }
 

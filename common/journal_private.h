@@ -12,6 +12,7 @@
 #include "common/fingerprint_map.h"
 #include "common/journal.h"
 #include "common/journal_index.h"
+#include "common/journal_marks.h"
 #include "common/journal_record.h"
 #include "common/journal_scan.h"
 #include "common/journal_slot.h"
@@ -40,6 +41,8 @@ typedef struct journal_segment_t {
     _Atomic uint64_t outcomes_durable;
 
     _Atomic segment_stage_t stage;
+
+    uint64_t outcomes_file_id; /* set before the segment is shared */
 
     /* The reader's. */
     uint64_t outcomes_end;     /* where the next outcome record goes, written or not */
@@ -156,8 +159,11 @@ struct journal_t {
     journal_outcomes_t outcomes;
     offload_t *offload;
     int event_fd;
-    bool unnamed_files;  /* the file system has O_TMPFILE */
-    uint64_t read_clock; /* counts uses of read_fd [reader] */
+    bool unnamed_files; /* the file system has O_TMPFILE */
+
+    /* The reader's. */
+    journal_cursor_t *cursors; /* all that there are */
+    uint64_t read_clock;       /* counts uses of read_fd */
 
     _Atomic uint64_t bytes;
     _Atomic uint64_t stored;
@@ -193,10 +199,19 @@ int journal_recover(journal_t *self, journal_found_t *found, fault_t *fault);
 int journal_sinks_restore(journal_t *self, fault_t *fault);
 /* Deletes spilled bodies that no record names; counts the others. */
 void journal_bodies_restore(journal_t *self, uint64_t *named, size_t count, journal_found_t *found);
-/* Rewrites the outcome file of a segment and takes in what it says.  It counts once segments/ has
- * been synced. */
-int journal_outcomes_restore(journal_t *self, journal_segment_t *segment, journal_found_t *found,
-                             fault_t *fault);
+/* journal_restore */
+
+/* Takes in what the outcome file of a segment says; rewrites it unless it is known to be stable.
+ * It counts once segments/ has been synced.  `recent`: its conversations are still remembered. */
+int journal_outcomes_restore(journal_t *self, journal_segment_t *segment, bool recent,
+                             journal_found_t *found, fault_t *fault);
+
+/* journal_last */
+
+/* Makes the last segment stable.  1; 0: it held no event and is gone; -1. */
+int journal_last_restore(journal_t *self, uint64_t ordinal, journal_found_t *found, fault_t *fault);
+
+/* journal_survey */
 
 /* One pass over a segment file. */
 typedef struct {
@@ -207,15 +222,35 @@ typedef struct {
     bool unreadable;        /* the disk refused some of it, which was passed over */
 } journal_survey_t;
 
-/* Says which segment a file is: *header, in which the ordinal is set, is filled from the file's own
- * header, from that of its outcome file, or from its first good record.  -1 when nothing tells. */
-int journal_segment_identify(const journal_t *self, int fd, uint64_t bytes,
-                             journal_file_header_t *header);
+/* A segment file as it is found at start-up. */
+typedef struct {
+    int fd;                       /* -1 when it cannot even be opened */
+    journal_file_header_t header; /* from the file itself, from its outcome file's header, or from
+                                     its first good record */
+    uint64_t bytes;
+    bool known;      /* one of these told which segment it is */
+    bool has_header; /* it was the first of them */
+    bool blank;      /* it was only just begun: no whole header, and nothing but zeros behind it */
+} journal_segment_file_t;
+
+/* 0, also for a file that is not known; -1 when it cannot be used for a reason that will pass. */
+int journal_segment_open(const journal_t *self, uint64_t ordinal, journal_segment_file_t *file,
+                         fault_t *fault);
+/* Takes a file that holds no event out of segments/: sets it aside, or deletes one that was only
+ * just begun. */
+void journal_segment_drop(journal_t *self, uint64_t ordinal, bool damaged, journal_found_t *found);
 /* 0, or -1 when memory is out or the copy cannot be written. */
 int journal_survey(journal_t *self, journal_survey_t *survey, fault_t *fault);
 
+/* journal_sinks */
+
+/* Reads who was a sink before, and settles where each begins. */
+int journal_sinks_restore(journal_t *self, fault_t *fault);
+
 /* journal_body */
 
+/* Deletes spilled bodies that no record names; counts the others. */
+void journal_bodies_restore(journal_t *self, uint64_t *named, size_t count, journal_found_t *found);
 /* Can a file be written without a name and get one later?  (O_TMPFILE, linkat) */
 bool journal_slot_has_unnamed_files(const journal_slot_t *slot);
 
@@ -255,16 +290,31 @@ void journal_outcomes_close(journal_t *self);
 
 /* journal_outcomes: the reader's part */
 
+/* A table that covers the events of a segment and knows nothing of them; NULL when memory is out.
+ */
+outcome_table_t *journal_table_new(const journal_t *self, const journal_segment_t *segment,
+                                   fault_t *fault);
+/* Takes in every good record of the outcome file, up to `outcomes_end`. */
+int journal_outcomes_read(const journal_t *self, const journal_segment_t *segment,
+                          outcome_table_t *table, fault_t *fault);
 /* Makes the table of a segment available, from disk when need be. */
 int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fault);
+/* Saves what the tables know, for the next start; the writer has stopped. */
+void journal_tables_save(journal_t *self);
 /* Does somebody wait for a resolution of this segment? */
 bool journal_outcomes_wait_for(const journal_t *self, const journal_segment_t *segment);
-/* Lets later events of the conversation find the resolution at `offset`. */
+/* Lets later events of a conversation find its resolution. */
 void journal_conversation_remember(journal_t *self, const journal_segment_t *segment,
-                                   uint64_t offset, const disk_resolution_t *resolution);
+                                   const outcome_conversation_t *conversation);
 /* Drops the table when nobody needs it. */
 void journal_table_unload(journal_t *self, journal_segment_t *segment);
 void journal_outcomes_free(journal_t *self);
+
+/* journal_cursor */
+
+/* Makes cursors that still stand in segments below `ordinal` let go of them: one that is not read
+ * by any more must not keep a segment in memory. */
+void journal_cursors_leave(journal_t *self, uint64_t ordinal);
 
 /* journal_housekeep */
 

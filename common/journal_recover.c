@@ -103,123 +103,6 @@ static void remove_leftovers(const recovery_t *self)
     (void)closedir(listing);
 }
 
-static bool is_blank(int fd, uint64_t bytes)
-{
-    char chunk[4096];
-    for (uint64_t offset = 0; offset < bytes; offset += sizeof(chunk)) {
-        ssize_t got = file_read_at(fd, chunk, sizeof(chunk), offset);
-        if (got < 0)
-            return false;
-        for (ssize_t i = 0; i < got; i++) {
-            if (chunk[i])
-                return false;
-        }
-    }
-    return true;
-}
-
-/* Takes a file out of segments/ that holds no event: one that was never begun is deleted, another
- * is set aside. */
-static void drop_segment(recovery_t *self, uint64_t ordinal, bool damaged)
-{
-    char name[JOURNAL_NAME_BYTES];
-    journal_name(name, ordinal, JOURNAL_NAME_SEGMENT);
-    if (damaged) {
-        self->found->damaged_files++;
-        journal_slot_set_aside(&self->journal->slot, name);
-    } else {
-        (void)unlinkat(self->journal->slot.segments, name, 0);
-    }
-}
-
-/* Opens a segment file and says what it is.  1: *fd is open, *header and *bytes are known; 0: it
- * held nothing and was dropped; -1. */
-static int open_segment(recovery_t *self, uint64_t ordinal, int *fd, journal_file_header_t *header,
-                        uint64_t *bytes, fault_t *fault)
-{
-    char name[JOURNAL_NAME_BYTES];
-    struct stat status;
-    journal_name(name, ordinal, JOURNAL_NAME_SEGMENT);
-    *fd = openat(self->journal->slot.segments, name, O_RDONLY | O_CLOEXEC);
-    if (*fd < 0 || fstat(*fd, &status))
-        return fault_set_errno(fault, errno, "segment '%s'", name);
-    *bytes = (uint64_t)status.st_size;
-    *header = (journal_file_header_t){.ordinal = ordinal};
-    if (journal_segment_identify(self->journal, *fd, *bytes, header) == 0)
-        return 1;
-    drop_segment(self, ordinal, !is_blank(*fd, *bytes));
-    (void)close(*fd);
-    return 0;
-}
-
-/* Writes the good records of `survey` to a new file and puts it in the place of the old one. */
-static int replace_by_copy(recovery_t *self, journal_survey_t *survey, fault_t *fault)
-{
-    int segments = self->journal->slot.segments;
-    char name[JOURNAL_NAME_BYTES], aside[JOURNAL_NAME_BYTES + 4];
-    uint8_t header[JOURNAL_FILE_HEADER_BYTES];
-    journal_file_header_t copied = survey->index->segment;
-    journal_name(name, copied.ordinal, JOURNAL_NAME_SEGMENT);
-    snprintf(aside, sizeof(aside), "%s.tmp", name);
-    copied.file_id = journal_random();
-    journal_file_header_write(&copied, header);
-    file_writer_t copy = {
-        .fd = openat(segments, aside, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600)};
-    int status = -1;
-    if (copy.fd < 0 || file_writer_put(&copy, header, sizeof(header)) != 0) {
-        fault_set_errno(fault, errno, "copy of segment '%s'", name);
-        goto done;
-    }
-    survey->copy = &copy;
-    if (journal_survey(self->journal, survey, fault) != 0)
-        goto done;
-    if (file_writer_flush(&copy) != 0 || fdatasync(copy.fd) != 0) {
-        fault_set_errno(fault, errno, "copy of segment '%s'", name);
-        goto done;
-    }
-    if (survey->unreadable) {
-        self->found->damaged_files++;
-        journal_slot_set_aside(&self->journal->slot, name);
-    }
-    if (survey->index->events > 0 && renameat(segments, aside, segments, name) != 0) {
-        fault_set_errno(fault, errno, "copy of segment '%s'", name);
-        goto done;
-    }
-    survey->index->segment = copied;
-    survey->index->segment_bytes = copy.offset;
-    status = 0;
-done:
-    file_writer_free(&copy);
-    if (copy.fd >= 0)
-        (void)close(copy.fd);
-    if (status != 0 || survey->index->events == 0)
-        (void)unlinkat(segments, aside, 0);
-    return status;
-}
-
-/* Makes the last segment stable.  1; 0: it held no event and is gone; -1. */
-static int restore_last(recovery_t *self, uint64_t ordinal, fault_t *fault)
-{
-    journal_index_t index = {0};
-    journal_survey_t survey = {.index = &index};
-    int status =
-        open_segment(self, ordinal, &survey.fd, &index.segment, &index.segment_bytes, fault);
-    if (status != 1)
-        return status;
-    status = replace_by_copy(self, &survey, fault);
-    (void)close(survey.fd);
-    if (status == 0) {
-        self->found->torn_tail_bytes += survey.torn_bytes;
-        if (index.events > 0)
-            journal_index_save(&index, self->journal->slot.segments);
-        else if (!survey.unreadable)
-            drop_segment(self, ordinal, index.damaged > 0);
-        status = index.events > 0;
-    }
-    journal_index_free(&index);
-    return status;
-}
-
 /* Fills *index from the hint, or from the segment itself. */
 static int index_segment(recovery_t *self, int fd, journal_index_part_t part,
                          journal_index_t *index, fault_t *fault)
@@ -283,13 +166,19 @@ static int register_segment(recovery_t *self, const journal_index_t *index, faul
 
 static int restore_segment(recovery_t *self, uint64_t ordinal, fault_t *fault)
 {
-    int fd;
-    journal_index_t index = {0};
-    int status = open_segment(self, ordinal, &fd, &index.segment, &index.segment_bytes, fault);
-    if (status != 1)
-        return status;
-    status = index_segment(self, fd, JOURNAL_INDEX_HEAD, &index, fault);
-    (void)close(fd);
+    journal_segment_file_t file;
+    if (journal_segment_open(self->journal, ordinal, &file, fault) != 0)
+        return -1;
+    if (!file.known) {
+        journal_segment_drop(self->journal, ordinal, true, self->found);
+        if (file.fd >= 0)
+            (void)close(file.fd);
+        return 0;
+    }
+    self->found->damaged_files += !file.has_header;
+    journal_index_t index = {.segment = file.header, .segment_bytes = file.bytes};
+    int status = index_segment(self, file.fd, JOURNAL_INDEX_HEAD, &index, fault);
+    (void)close(file.fd);
     if (status == 0) {
         gather_bodies(self, &index);
         self->bodies_incomplete = self->bodies_incomplete || index.incomplete;
@@ -303,7 +192,8 @@ static int restore_segments(recovery_t *self, fault_t *fault)
 {
     int kept = 0;
     while (self->count > 0 && kept == 0) {
-        kept = restore_last(self, self->ordinals[self->count - 1], fault);
+        kept = journal_last_restore(self->journal, self->ordinals[self->count - 1], self->found,
+                                    fault);
         if (kept == 0)
             self->count--;
     }
@@ -317,11 +207,26 @@ static int restore_segments(recovery_t *self, fault_t *fault)
     return 0;
 }
 
+/* The first segment whose events are still remembered: the last million or so. */
+static size_t first_remembered(const journal_t *journal)
+{
+    const journal_registry_t *registry = &journal->registry;
+    uint64_t events = 0;
+    size_t first = registry->count;
+    while (first > 0 && events < journal->dedupe_entries_max) {
+        const journal_segment_t *segment = registry->segments[--first];
+        events += atomic_load(&segment->next_sequence) - segment->header.first_sequence;
+    }
+    return first;
+}
+
 static int restore_outcomes(recovery_t *self, fault_t *fault)
 {
     journal_t *journal = self->journal;
+    size_t recent = first_remembered(journal);
     for (size_t i = 0; i < journal->registry.count; i++) {
-        if (journal_outcomes_restore(journal, journal->registry.segments[i], self->found, fault))
+        if (journal_outcomes_restore(journal, journal->registry.segments[i], i >= recent,
+                                     self->found, fault) != 0)
             return -1;
     }
     if (fsync(journal->slot.segments))
@@ -329,43 +234,33 @@ static int restore_outcomes(recovery_t *self, fault_t *fault)
     return 0;
 }
 
-/* The first segment whose keys are still remembered: younger than the memory, and not too many. */
-static size_t first_remembered(const journal_t *journal, uint64_t now_us)
+static int restore_keys_of(recovery_t *self, const journal_segment_t *segment, fault_t *fault)
 {
-    const journal_registry_t *registry = &journal->registry;
-    uint64_t events = 0;
-    size_t first = registry->count;
-    while (first > 0 && events < journal->dedupe_entries_max) {
-        const journal_segment_t *segment = registry->segments[first - 1];
-        int64_t age_us = (int64_t)(now_us - atomic_load(&segment->newest_us));
-        if (age_us > journal->dedupe_ms * 1000)
-            break;
-        events += atomic_load(&segment->next_sequence) - segment->header.first_sequence;
-        first--;
-    }
-    return first;
+    journal_t *journal = self->journal;
+    char name[JOURNAL_NAME_BYTES];
+    journal_index_t index = {.segment = segment->header,
+                             .segment_bytes = atomic_load(&segment->end)};
+    journal_name(name, segment->header.ordinal, JOURNAL_NAME_SEGMENT);
+    int fd = openat(journal->slot.segments, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fault_set_errno(fault, errno, "segment '%s'", name);
+    int status = index_segment(self, fd, JOURNAL_INDEX_WITH_KEYS, &index, fault);
+    (void)close(fd);
+    for (size_t key = 0; key < index.key_count; key++)
+        fingerprint_map_put(journal->writer.dedupe, index.keys[key].key,
+                            index.keys[key].received_us);
+    journal_index_free(&index);
+    return status;
 }
 
 static int restore_keys(recovery_t *self, fault_t *fault)
 {
-    journal_t *journal = self->journal;
-    char name[JOURNAL_NAME_BYTES];
-    for (size_t i = first_remembered(journal, (uint64_t)clock_unix_us());
-         i < journal->registry.count; i++) {
+    const journal_t *journal = self->journal;
+    uint64_t now_us = (uint64_t)clock_unix_us();
+    for (size_t i = first_remembered(journal); i < journal->registry.count; i++) {
         const journal_segment_t *segment = journal->registry.segments[i];
-        journal_index_t index = {.segment = segment->header,
-                                 .segment_bytes = atomic_load(&segment->end)};
-        journal_name(name, segment->header.ordinal, JOURNAL_NAME_SEGMENT);
-        int fd = openat(journal->slot.segments, name, O_RDONLY | O_CLOEXEC);
-        if (fd < 0)
-            return fault_set_errno(fault, errno, "segment '%s'", name);
-        int status = index_segment(self, fd, JOURNAL_INDEX_WITH_KEYS, &index, fault);
-        (void)close(fd);
-        for (size_t key = 0; key < index.key_count; key++)
-            fingerprint_map_put(journal->writer.dedupe, index.keys[key].key,
-                                index.keys[key].received_us);
-        journal_index_free(&index);
-        if (status != 0)
+        int64_t age_us = (int64_t)(now_us - atomic_load(&segment->newest_us));
+        if (age_us <= journal->dedupe_ms * 1000 && restore_keys_of(self, segment, fault) != 0)
             return -1;
     }
     return 0;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define FIRST_BYTES (16u << 10)
+
 void journal_scan_start(journal_scan_t *self, int fd, uint64_t segment_id, uint64_t offset,
                         uint64_t end)
 {
@@ -44,17 +46,41 @@ static int make_room(journal_scan_t *self, size_t length, fault_t *fault)
     return 0;
 }
 
-/* Moves the window so that it begins at `offset`, and keeps what it already has from there on. */
+/* Moves the window so that it begins at `offset`, and keeps what it already has from there on.  The
+ * more it is read on from where it was, the more is read ahead: a single record here and there
+ * costs little, a long way is made in large steps. */
 static void shift_window(journal_scan_t *self, uint64_t offset)
 {
     uint64_t window_end = self->window_offset + self->window_length;
     size_t kept = 0;
-    if (offset >= self->window_offset && offset < window_end) {
+    if (offset >= self->window_offset && offset <= window_end && self->window_length > 0) {
         kept = (size_t)(window_end - offset);
         memmove(self->window, self->window + (offset - self->window_offset), kept);
+        self->ahead = self->ahead < JOURNAL_SCAN_BYTES ? 2 * self->ahead : JOURNAL_SCAN_BYTES;
+    } else {
+        self->ahead = FIRST_BYTES;
     }
     self->window_offset = offset;
     self->window_length = kept;
+}
+
+/* Fills the window to `length` bytes, and some more. */
+static int fill_window(journal_scan_t *self, size_t length, fault_t *fault)
+{
+    uint64_t from = self->window_offset + self->window_length;
+    size_t wanted = length > self->ahead ? length : self->ahead;
+    if (make_room(self, length, fault) != 0)
+        return -1;
+    if (wanted > self->end - self->window_offset)
+        wanted = (size_t)(self->end - self->window_offset);
+    if (wanted <= self->window_length)
+        return 0;
+    ssize_t got = file_read_at(self->fd, self->window + self->window_length,
+                               wanted - self->window_length, from);
+    if (got < 0)
+        return fault_set_errno(fault, errno, "offset %llu", (unsigned long long)from);
+    self->window_length += (size_t)got;
+    return 0;
 }
 
 /* Makes `length` bytes at `offset` readable.  1 and *bytes; 0 when the file does not have them; -1
@@ -67,16 +93,8 @@ static int look(journal_scan_t *self, uint64_t offset, size_t length, const uint
     if (offset < self->window_offset ||
         offset + length > self->window_offset + self->window_length) {
         shift_window(self, offset);
-        if (make_room(self, length, fault) != 0)
+        if (fill_window(self, length, fault) != 0)
             return -1;
-        size_t wanted = self->window_capacity - self->window_length;
-        uint64_t from = offset + self->window_length;
-        if (wanted > self->end - from)
-            wanted = (size_t)(self->end - from);
-        ssize_t got = file_read_at(self->fd, self->window + self->window_length, wanted, from);
-        if (got < 0)
-            return fault_set_errno(fault, errno, "offset %llu", (unsigned long long)from);
-        self->window_length += (size_t)got;
         if (self->window_length < length)
             return 0;
     }

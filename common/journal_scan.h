@@ -28,6 +28,7 @@ typedef struct {
     size_t window_capacity;
     uint64_t window_offset;
     size_t window_length;
+    size_t ahead; /* how much the next reading fills it, at least */
 } journal_scan_t;
 
 /* Bytes that hold no good record. */
@@ -40,7 +41,7 @@ typedef struct {
 void journal_scan_start(journal_scan_t *self, int fd, uint64_t segment_id, uint64_t offset,
                         uint64_t end);
 
-/* Goes to another offset of the same file. */
+/* Goes to another offset of the same file, whose bytes have not changed. */
 void journal_scan_seek(journal_scan_t *self, uint64_t offset);
 
 /* Takes the next good record.  1: *record is filled, its views live until the next call; *damage

@@ -118,13 +118,57 @@ static int identify_by_records(int fd, uint64_t bytes, journal_file_header_t *he
     return found == 1 ? 0 : -1;
 }
 
-int journal_segment_identify(const journal_t *self, int fd, uint64_t bytes,
-                             journal_file_header_t *header)
+static bool is_blank(int fd, uint64_t bytes)
 {
-    if (read_header(fd, JOURNAL_FILE_SEGMENT, header->ordinal, header) == 0)
-        return 0;
-    if (identify_by_outcomes(self, header) != 0 && identify_by_records(fd, bytes, header) != 0)
-        return -1;
+    char chunk[4096];
+    for (uint64_t offset = 0; offset < bytes; offset += sizeof(chunk)) {
+        ssize_t got = file_read_at(fd, chunk, sizeof(chunk), offset);
+        if (got < 0)
+            return false;
+        for (ssize_t i = 0; i < got; i++) {
+            if (chunk[i])
+                return false;
+        }
+    }
+    return true;
+}
+
+static void identify(const journal_t *self, journal_segment_file_t *file)
+{
+    journal_file_header_t *header = &file->header;
+    file->has_header = read_header(file->fd, JOURNAL_FILE_SEGMENT, header->ordinal, header) == 0;
+    file->known = file->has_header || identify_by_outcomes(self, header) == 0 ||
+                  identify_by_records(file->fd, file->bytes, header) == 0;
+    file->blank = !file->has_header &&
+                  (file->bytes <= JOURNAL_FILE_HEADER_BYTES || is_blank(file->fd, file->bytes));
     header->kind = JOURNAL_FILE_SEGMENT;
+}
+
+int journal_segment_open(const journal_t *self, uint64_t ordinal, journal_segment_file_t *file,
+                         fault_t *fault)
+{
+    char name[JOURNAL_NAME_BYTES];
+    struct stat status;
+    journal_name(name, ordinal, JOURNAL_NAME_SEGMENT);
+    *file = (journal_segment_file_t){.header = {.ordinal = ordinal}};
+    file->fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
+    if (file->fd < 0 && (errno == EIO || errno == ENOENT))
+        return 0;
+    if (file->fd < 0 || fstat(file->fd, &status))
+        return fault_set_errno(fault, errno, "segment '%s'", name);
+    file->bytes = (uint64_t)status.st_size;
+    identify(self, file);
     return 0;
+}
+
+void journal_segment_drop(journal_t *self, uint64_t ordinal, bool damaged, journal_found_t *found)
+{
+    char name[JOURNAL_NAME_BYTES];
+    journal_name(name, ordinal, JOURNAL_NAME_SEGMENT);
+    if (damaged) {
+        found->damaged_files++;
+        journal_slot_set_aside(&self->slot, name);
+    } else {
+        (void)unlinkat(self->slot.segments, name, 0);
+    }
 }

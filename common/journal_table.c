@@ -6,19 +6,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-static int open_outcomes(const journal_t *self, const journal_segment_t *segment, fault_t *fault)
+/* The outcome file as far as it is on disk. */
+static journal_marks_of_t marks_of(const journal_segment_t *segment)
 {
-    char name[JOURNAL_NAME_BYTES];
-    journal_name(name, segment->header.ordinal, JOURNAL_NAME_OUTCOMES);
-    int fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        fault_set_errno(fault, errno, "outcomes '%s'", name);
-    return fd;
+    return (journal_marks_of_t){segment->header, segment->outcomes_file_id, segment->outcomes_end};
 }
 
 /* Takes in every good record of the outcome file. */
-static int read_outcomes(const journal_segment_t *segment, int fd, outcome_table_t *table,
-                         fault_t *fault)
+static int read_records(const journal_segment_t *segment, int fd, outcome_table_t *table,
+                        fault_t *fault)
 {
     journal_scan_t scan = {0};
     journal_record_t record;
@@ -27,10 +23,7 @@ static int read_outcomes(const journal_segment_t *segment, int fd, outcome_table
     int status;
     journal_scan_start(&scan, fd, segment->header.segment_id, JOURNAL_FILE_HEADER_BYTES,
                        segment->outcomes_end);
-    for (;;) {
-        status = journal_scan_next(&scan, &record, &damage, fault);
-        if (status != 1)
-            break;
+    while ((status = journal_scan_next(&scan, &record, &damage, fault)) == 1) {
         uint64_t length = journal_record_bytes(record.header_bytes, record.body_bytes);
         (void)outcome_table_apply(table, &record, scan.offset - length, &resolution);
     }
@@ -38,21 +31,45 @@ static int read_outcomes(const journal_segment_t *segment, int fd, outcome_table
     return status;
 }
 
+int journal_outcomes_read(const journal_t *self, const journal_segment_t *segment,
+                          outcome_table_t *table, fault_t *fault)
+{
+    char name[JOURNAL_NAME_BYTES];
+    journal_name(name, segment->header.ordinal, JOURNAL_NAME_OUTCOMES);
+    int fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return fault_set_errno(fault, errno, "outcomes '%s'", name);
+    int status = read_records(segment, fd, table, fault);
+    (void)close(fd);
+    return status;
+}
+
+outcome_table_t *journal_table_new(const journal_t *self, const journal_segment_t *segment,
+                                   fault_t *fault)
+{
+    outcome_table_t *table = outcome_table_new(&self->sinks, segment->header.first_sequence);
+    if (table && outcome_table_cover(table, atomic_load(&segment->next_sequence)) == 0)
+        return table;
+    outcome_table_destroy(&table);
+    fault_set(fault, "no memory for the outcomes of a segment");
+    return NULL;
+}
+
 int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fault)
 {
     if (segment->table)
         return 0;
-    outcome_table_t *table = outcome_table_new(&self->sinks, segment->header.first_sequence);
-    if (!table || outcome_table_cover(table, atomic_load(&segment->next_sequence)) != 0) {
+    const journal_marks_of_t of = marks_of(segment);
+    outcome_table_t *table = journal_table_new(self, segment, fault);
+    if (!table)
+        return -1;
+    if (segment->outcomes_end > JOURNAL_FILE_HEADER_BYTES &&
+        journal_marks_load(&of, table, self->slot.segments) != 0) {
         outcome_table_destroy(&table);
-        return fault_set(fault, "no memory for the outcomes of a segment");
-    }
-    if (segment->outcomes_end > JOURNAL_FILE_HEADER_BYTES) {
-        int fd = open_outcomes(self, segment, fault);
-        int status = fd < 0 ? -1 : read_outcomes(segment, fd, table, fault);
-        if (fd >= 0)
-            (void)close(fd);
-        if (status != 0) {
+        table = journal_table_new(self, segment, fault);
+        if (!table)
+            return -1;
+        if (journal_outcomes_read(self, segment, table, fault) != 0) {
             outcome_table_destroy(&table);
             return -1;
         }
@@ -61,14 +78,39 @@ int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fau
     return 0;
 }
 
+/* Saves the marks when they say anything new; all of it is durable. */
+static void save_marks(const journal_t *self, journal_segment_t *segment)
+{
+    const journal_marks_of_t of = marks_of(segment);
+    if (!segment->table->changed ||
+        outcome_table_cover(segment->table, atomic_load(&segment->next_sequence)) != 0)
+        return;
+    journal_marks_save(&of, segment->table, self->slot.segments);
+    segment->table->changed = false;
+}
+
+static bool is_durable(const journal_segment_t *segment)
+{
+    return atomic_load(&segment->outcomes_durable) == segment->outcomes_end;
+}
+
 void journal_table_unload(journal_t *self, journal_segment_t *segment)
 {
-    (void)self;
     if (!segment->table || segment->cursors > 0 || segment->held > 0 ||
-        !atomic_load(&segment->sealed) ||
-        atomic_load(&segment->outcomes_durable) != segment->outcomes_end)
+        !atomic_load(&segment->sealed) || !is_durable(segment))
         return;
-    if (outcome_table_cover(segment->table, atomic_load(&segment->next_sequence)) == 0)
+    save_marks(self, segment);
+    if (segment->table->count ==
+        atomic_load(&segment->next_sequence) - segment->header.first_sequence)
         segment->settled_by_all = outcome_table_settled_by_all(segment->table);
     outcome_table_destroy(&segment->table);
+}
+
+void journal_tables_save(journal_t *self)
+{
+    for (size_t i = 0; i < self->registry.count; i++) {
+        journal_segment_t *segment = self->registry.segments[i];
+        if (segment->table && is_durable(segment))
+            save_marks(self, segment);
+    }
 }

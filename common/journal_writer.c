@@ -66,7 +66,7 @@ int journal_segment_create(journal_t *self, journal_segment_t *segment, bool *sy
         return -1;
     }
     header.kind = JOURNAL_FILE_OUTCOMES;
-    header.file_id = journal_random();
+    header.file_id = segment->outcomes_file_id = journal_random();
     int outcomes = create_file(self->slot.segments, outcomes_name, &header, sync_failed);
     if (outcomes >= 0) {
         (void)close(outcomes);

@@ -4,6 +4,7 @@
 #include "proto/messages.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,6 +20,19 @@ uint16_t outcome_sinks_bit(const outcome_sinks_t *self, wire_view_t name)
             return (uint16_t)(1u << i);
     }
     return 0;
+}
+
+void outcome_sinks_key(const outcome_sinks_t *self, uint8_t key[FINGERPRINT_BYTES])
+{
+    uint8_t digests[OUTCOME_SINKS_MAX][DIGEST_BYTES + sizeof(uint64_t)];
+    uint8_t digest[DIGEST_BYTES];
+    for (size_t i = 0; i < self->count; i++) {
+        uint64_t begin = htole64(self->begins[i]);
+        digest_sha256(self->names[i], strlen(self->names[i]), digests[i]);
+        memcpy(digests[i] + DIGEST_BYTES, &begin, sizeof(begin));
+    }
+    digest_sha256(digests, self->count * sizeof(digests[0]), digest);
+    memcpy(key, digest, FINGERPRINT_BYTES);
 }
 
 outcome_table_t *outcome_table_new(const outcome_sinks_t *sinks, uint64_t first_sequence)
@@ -37,6 +51,7 @@ void outcome_table_destroy(outcome_table_t **self_p)
         return;
     free((*self_p)->resolutions);
     free((*self_p)->settled);
+    free((*self_p)->conversations);
     wire_memory_free(&(*self_p)->memory);
     free(*self_p);
     *self_p = NULL;
@@ -109,6 +124,7 @@ bool outcome_table_settle(outcome_table_t *self, uint64_t sequence, uint16_t bit
     *settled |= (uint16_t)(bits & self->sinks->all);
     if (*settled == self->sinks->all && before != self->sinks->all)
         self->open--;
+    self->changed = self->changed || *settled != before;
     return *settled != before;
 }
 
@@ -119,11 +135,35 @@ uint64_t outcome_table_resolution(const outcome_table_t *self, uint64_t sequence
     return (uint64_t)self->resolutions[sequence - self->first_sequence] * JOURNAL_ALIGNMENT;
 }
 
-void outcome_table_resolve(outcome_table_t *self, uint64_t sequence, uint64_t offset)
+static void add_conversation(outcome_table_t *self, uint64_t offset,
+                             const disk_resolution_t *resolution)
 {
+    if (self->conversation_count == self->conversation_capacity) {
+        size_t capacity =
+            self->conversation_capacity ? 2 * self->conversation_capacity : SMALLEST_CAPACITY;
+        outcome_conversation_t *grown = realloc(self->conversations, capacity * sizeof(*grown));
+        if (!grown) {
+            self->incomplete = true;
+            return;
+        }
+        self->conversations = grown;
+        self->conversation_capacity = capacity;
+    }
+    outcome_conversation_t *added = &self->conversations[self->conversation_count++];
+    outcome_conversation_key(resolution->provider, resolution->conversation_id, added->key);
+    added->offset = offset;
+}
+
+void outcome_table_resolve(outcome_table_t *self, uint64_t offset,
+                           const disk_resolution_t *resolution)
+{
+    uint64_t sequence = resolution->sequence;
     assert(offset % JOURNAL_ALIGNMENT == 0);
     if (covers(self, sequence) && offset / JOURNAL_ALIGNMENT <= UINT32_MAX)
         self->resolutions[sequence - self->first_sequence] = (uint32_t)(offset / JOURNAL_ALIGNMENT);
+    if (resolution->conversation_id.length > 0)
+        add_conversation(self, offset, resolution);
+    self->changed = true;
 }
 
 uint16_t outcome_table_settled_by_all(const outcome_table_t *self)
@@ -140,12 +180,11 @@ static outcome_news_t apply_resolution(outcome_table_t *self, const journal_reco
     if (wire_decode(record->header, record->header_bytes, &disk_resolution, resolution,
                     &self->memory, NULL) != WIRE_OK)
         return OUTCOME_BAD;
-    if (!covers(self, record->sequence))
-        return OUTCOME_FOREIGN;
     if (outcome_table_resolution(self, record->sequence))
         return OUTCOME_KNOWN;
-    outcome_table_resolve(self, record->sequence, offset);
-    return OUTCOME_NEW;
+    resolution->sequence = record->sequence;
+    outcome_table_resolve(self, offset, resolution);
+    return covers(self, record->sequence) ? OUTCOME_NEW : OUTCOME_FOREIGN;
 }
 
 static outcome_news_t apply_settlement(outcome_table_t *self, const journal_record_t *record)

@@ -27,6 +27,15 @@ typedef struct {
 /* The bit of the sink named so, 0 when it is none of them; all for an empty name. */
 uint16_t outcome_sinks_bit(const outcome_sinks_t *self, wire_view_t name);
 
+/* Which sinks these are, in one number: what is recorded as bits means nothing under another. */
+void outcome_sinks_key(const outcome_sinks_t *self, uint8_t key[FINGERPRINT_BYTES]);
+
+/* A conversation that was resolved. */
+typedef struct {
+    uint8_t key[FINGERPRINT_BYTES];
+    uint64_t offset; /* of its resolution in the outcome file */
+} outcome_conversation_t;
+
 typedef struct {
     const outcome_sinks_t *sinks; /* borrowed */
     uint64_t first_sequence;
@@ -35,6 +44,11 @@ typedef struct {
     size_t open;     /* covered events that some sink has not settled */
     uint32_t *resolutions;
     uint16_t *settled;
+    outcome_conversation_t *conversations;
+    size_t conversation_count;
+    size_t conversation_capacity;
+    bool changed;    /* since `changed` was last set to false */
+    bool incomplete; /* memory ran out for a conversation: not to be saved */
     wire_memory_t memory;
 } outcome_table_t;
 
@@ -54,7 +68,9 @@ bool outcome_table_settle(outcome_table_t *self, uint64_t sequence, uint16_t bit
 
 /* Where the event's resolution stands in the outcome file, 0 when it has none. */
 uint64_t outcome_table_resolution(const outcome_table_t *self, uint64_t sequence);
-void outcome_table_resolve(outcome_table_t *self, uint64_t sequence, uint64_t offset);
+/* Sets it, and adds the conversation, when the event has one. */
+void outcome_table_resolve(outcome_table_t *self, uint64_t offset,
+                           const disk_resolution_t *resolution);
 
 /* The bits that are set for every covered event. */
 uint16_t outcome_table_settled_by_all(const outcome_table_t *self);

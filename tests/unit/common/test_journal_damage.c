@@ -1,0 +1,331 @@
+/* What a journal makes of files that were cut, emptied, zeroed, removed or changed: it starts, and
+ * loses only the records that were hit. */
+
+#include "common/journal.h"
+
+#include "tests/unit/support/journal_box.h"
+#include "tests/unit/support/snapshot.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define EVENTS 9 /* three segments of three */
+
+static void reopen(journal_box_t *box)
+{
+    journal_box_close(box);
+    journal_box_open(box);
+}
+
+/* A small journal with everything in it: hints, a resolution and settlements.  On a file system of
+ * memory where there is one: it is opened thousands of times. */
+static int make_small(void **state)
+{
+    journal_event_t event;
+    journal_box_t *box = malloc(sizeof(*box));
+    setenv("TMPDIR", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", 1);
+    journal_box_make(box);
+    box->options.segment_bytes = 700;
+    journal_box_open(box);
+    for (uint64_t number = 1; number <= EVENTS; number++)
+        assert_int_equal(journal_box_append(box, number, 10), JOURNAL_STORED);
+    assert_true(journal_box_find(box, 2, &event));
+    journal_box_resolve(box, &event, 2, "B2", NULL);
+    journal_box_settle(box, &event, 0);
+    assert_true(journal_box_find(box, 8, &event));
+    journal_box_resolve(box, &event, 8, "B8", NULL);
+    journal_box_settle(box, &event, 1);
+    journal_box_close(box);
+    *state = box;
+    return 0;
+}
+
+static int remove_box(void **state)
+{
+    journal_box_remove(*state);
+    free(*state);
+    return 0;
+}
+
+/* A bit for every event number that is found by a cursor from the start. */
+static uint64_t found_events(journal_box_t *box)
+{
+    uint64_t found = 0, last = 0;
+    journal_event_t event;
+    journal_cursor_t *cursor = journal_cursor_new(box->journal);
+    journal_cursor_seek(cursor, (journal_position_t){0, 0});
+    while (journal_read(cursor, &event, NULL) == 1) {
+        uint64_t number = journal_box_number(&event.event);
+        assert_true(number > last);
+        last = number;
+        found |= (uint64_t)1 << number;
+        char *body = journal_body_read(box->journal, &event, 0, NULL);
+        assert_non_null(body);
+        free(body);
+    }
+    journal_cursor_destroy(&cursor);
+    return found;
+}
+
+/* Whatever happened, the journal takes new events, and takes them for new. */
+static void assert_takes_new_events(journal_box_t *box)
+{
+    assert_int_equal(journal_box_append(box, 40, 10), JOURNAL_STORED);
+    assert_int_equal(journal_box_append(box, 41, 10), JOURNAL_STORED);
+    assert_int_equal(journal_box_append(box, 40, 10), JOURNAL_DUPLICATE);
+    uint64_t fresh = (uint64_t)1 << 40 | (uint64_t)1 << 41;
+    assert_true((found_events(box) & fresh) == fresh);
+}
+
+#define ALL (((uint64_t)1 << (EVENTS + 1)) - 2)
+
+static const char *suffix_of(const char *name)
+{
+    const char *point = strrchr(name, '.');
+    return point ? point + 1 : name;
+}
+
+static bool is_segment(const snapshot_file_t *file)
+{
+    return strcmp(suffix_of(file->name), "journal") == 0;
+}
+
+/* How many of the events are lost. */
+static int lost(uint64_t found)
+{
+    return __builtin_popcountll(ALL & ~found);
+}
+
+static void a_tail_cut_anywhere_loses_only_what_was_cut(void **state)
+{
+    journal_box_t *box = *state;
+    snapshot_t snapshot;
+    snapshot_take(&snapshot, box->directory);
+    const snapshot_file_t *last = NULL;
+    for (size_t i = 0; i < snapshot.count; i++) {
+        if (is_segment(&snapshot.files[i]))
+            last = &snapshot.files[i];
+    }
+    assert_non_null(last);
+    int lost_before = EVENTS;
+    for (size_t length = 0; length <= last->length; length++) {
+        snapshot_restore(&snapshot, box->directory);
+        snapshot_write(box->directory, last->name, last->bytes, length);
+        journal_box_open(box);
+        assert_int_equal(box->found.damaged_records, 0);
+        assert_int_equal(box->found.damaged_files, 0);
+        uint64_t found = found_events(box);
+        assert_true(lost(found) <= lost_before);
+        /* What is left is a beginning: the events before the cut, and none behind it. */
+        assert_int_equal((found | 1) & ((found | 1) + 1), 0);
+        lost_before = lost(found);
+        assert_takes_new_events(box);
+        journal_box_close(box);
+    }
+    assert_int_equal(lost_before, 0);
+    snapshot_free(&snapshot);
+}
+
+/* Changes one byte of one file, and checks what becomes of the events. */
+static void check_flip(journal_box_t *box, const snapshot_t *snapshot, size_t file, size_t at)
+{
+    const snapshot_file_t *hit = &snapshot->files[file];
+    snapshot_restore(snapshot, box->directory);
+    hit->bytes[at] ^= (char)(1 << (at % 8));
+    snapshot_write(box->directory, hit->name, hit->bytes, hit->length);
+    hit->bytes[at] ^= (char)(1 << (at % 8));
+    journal_box_open(box);
+    assert_in_range(lost(found_events(box)), 0, is_segment(hit) ? 1 : 0);
+    assert_takes_new_events(box);
+    reopen(box);
+    assert_in_range(lost(found_events(box)), 0, is_segment(hit) ? 1 : 0);
+    journal_box_close(box);
+}
+
+static void any_byte_changed_loses_at_most_the_record_it_is_in(void **state)
+{
+    journal_box_t *box = *state;
+    snapshot_t snapshot;
+    snapshot_take(&snapshot, box->directory);
+    for (size_t file = 0; file < snapshot.count; file++) {
+        for (size_t at = 0; at < snapshot.files[file].length; at++)
+            check_flip(box, &snapshot, file, at);
+    }
+    snapshot_free(&snapshot);
+}
+
+typedef enum { EMPTY, ZEROS, GARBAGE, MISSING, HALF, WAYS } way_t;
+
+static void spoil(const journal_box_t *box, const snapshot_file_t *file, way_t way)
+{
+    char *bytes = calloc(1, file->length + 1);
+    for (size_t i = 0; i < file->length && way == GARBAGE; i++)
+        bytes[i] = (char)(i * 7 + 13);
+    if (way == MISSING)
+        unlink(journal_box_path(box, file->name));
+    else if (way == HALF)
+        snapshot_write(box->directory, file->name, file->bytes, file->length / 2);
+    else
+        snapshot_write(box->directory, file->name, bytes, way == EMPTY ? 0 : file->length);
+    free(bytes);
+}
+
+static void a_file_of_any_kind_may_be_empty_zero_garbage_or_missing(void **state)
+{
+    journal_box_t *box = *state;
+    snapshot_t snapshot;
+    snapshot_take(&snapshot, box->directory);
+    for (size_t i = 0; i < snapshot.count; i++) {
+        const snapshot_file_t *file = &snapshot.files[i];
+        for (way_t way = EMPTY; way < WAYS; way++) {
+            snapshot_restore(&snapshot, box->directory);
+            spoil(box, file, way);
+            journal_box_open(box);
+            assert_in_range(lost(found_events(box)), 0, is_segment(file) ? 3 : 0);
+            if (is_segment(file) && way == GARBAGE)
+                assert_true(box->found.damaged_files + box->found.damaged_records > 0);
+            assert_takes_new_events(box);
+            journal_box_close(box);
+        }
+    }
+    snapshot_free(&snapshot);
+}
+
+static void all_hints_may_be_gone_at_once(void **state)
+{
+    journal_box_t *box = *state;
+    snapshot_t snapshot;
+    journal_event_t event;
+    snapshot_take(&snapshot, box->directory);
+    for (size_t i = 0; i < snapshot.count; i++) {
+        const char *suffix = suffix_of(snapshot.files[i].name);
+        if (strcmp(suffix, "journal") != 0 && strcmp(suffix, "outcomes") != 0)
+            unlink(journal_box_path(box, snapshot.files[i].name));
+    }
+    journal_box_open(box);
+    assert_true(box->found.hints_rebuilt > 0);
+    assert_int_equal(lost(found_events(box)), 0);
+    assert_true(journal_box_find(box, 2, &event));
+    assert_int_equal(event.settled, 1);
+    assert_true(event.resolved);
+    assert_int_equal(journal_box_append(box, 5, 10), JOURNAL_DUPLICATE);
+    assert_takes_new_events(box);
+    reopen(box);
+    assert_int_equal(box->found.hints_rebuilt, 0);
+    snapshot_free(&snapshot);
+}
+
+static void hints_of_another_time_are_not_believed(void **state)
+{
+    journal_box_t *box = *state;
+    snapshot_t old, young;
+    journal_event_t event;
+    snapshot_take(&old, box->directory);
+    journal_box_open(box);
+    assert_true(journal_box_find(box, 3, &event));
+    journal_box_settle(box, &event, 0);
+    assert_int_equal(journal_box_append_many(box, 20, 30, 10), 10);
+    journal_box_close(box);
+    snapshot_take(&young, box->directory);
+    for (size_t i = 0; i < old.count; i++) {
+        const char *suffix = suffix_of(old.files[i].name);
+        if (strcmp(suffix, "index") == 0 || strcmp(suffix, "marks") == 0)
+            snapshot_write(box->directory, old.files[i].name, old.files[i].bytes,
+                           old.files[i].length);
+    }
+    journal_box_open(box);
+    assert_true(journal_box_find(box, 3, &event));
+    assert_int_equal(event.settled, 1);
+    assert_int_equal(journal_box_append_many(box, 20, 31, 10), 1);
+    snapshot_free(&old);
+    snapshot_free(&young);
+}
+
+static void a_damaged_record_in_the_middle_is_set_aside_and_counted(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_figures_t figures;
+    char path[256];
+    journal_box_open(box);
+    for (uint64_t number = 2; number <= 8; number += 6) {
+        assert_true(journal_box_find(box, number, &event));
+        snprintf(path, sizeof(path), "0/segments/%010llu.journal",
+                 (unsigned long long)event.position.segment);
+        FILE *file = fopen(journal_box_path(box, path), "r+b");
+        assert_non_null(file);
+        fseek(file, (long)event.position.offset + 60, SEEK_SET);
+        fputc('!', file);
+        fclose(file);
+        uint64_t found = found_events(box);
+        assert_int_equal(lost(found), number == 2 ? 1 : 2);
+        journal_figures(box->journal, &figures);
+        assert_int_equal(figures.damaged_records, number == 2 ? 1 : 2);
+        snprintf(path, sizeof(path), "0/damaged/%010llu.journal-%llu",
+                 (unsigned long long)event.position.segment,
+                 (unsigned long long)event.position.offset);
+        assert_int_equal(access(journal_box_path(box, path), F_OK), 0);
+    }
+    (void)found_events(box);
+    journal_figures(box->journal, &figures);
+    assert_int_equal(figures.damaged_records, 2);
+    reopen(box);
+    assert_int_equal(lost(found_events(box)), 2);
+    assert_takes_new_events(box);
+}
+
+/* A webhook body that holds a whole record of its own, made by somebody who does not know the
+ * segment's id. */
+static void a_body_cannot_pass_for_a_record(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    size_t length;
+    char path[256];
+    journal_box_open(box);
+    assert_true(journal_box_find(box, 1, &event));
+    char *forged = journal_record_read(box->journal, event.position, &length, NULL);
+    assert_non_null(forged);
+    forged[8] ^= 1;
+    for (size_t shift = 0; shift < 8; shift++) {
+        journal_box_event_t *host = malloc(sizeof(*host));
+        journal_box_event(host, 20 + shift, 2000);
+        memcpy(host->body + 100 + shift, forged, length);
+        assert_int_equal(journal_box_append_event(box, host), JOURNAL_STORED);
+        free(host);
+    }
+    free(forged);
+    assert_true(journal_box_find(box, 23, &event));
+    snprintf(path, sizeof(path), "0/segments/%010llu.journal",
+             (unsigned long long)event.position.segment);
+    FILE *file = fopen(journal_box_path(box, path), "r+b");
+    fseek(file, (long)event.position.offset, SEEK_SET);
+    fputc('!', file);
+    fclose(file);
+    uint64_t found = found_events(box);
+    assert_int_equal(lost(found), 0);
+    assert_int_equal(found >> 20, 0xf7);
+}
+
+#define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, make_small, remove_box)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_BOX(a_tail_cut_anywhere_loses_only_what_was_cut),
+        WITH_BOX(any_byte_changed_loses_at_most_the_record_it_is_in),
+        WITH_BOX(a_file_of_any_kind_may_be_empty_zero_garbage_or_missing),
+        WITH_BOX(all_hints_may_be_gone_at_once),
+        WITH_BOX(hints_of_another_time_are_not_believed),
+        WITH_BOX(a_damaged_record_in_the_middle_is_set_aside_and_counted),
+        WITH_BOX(a_body_cannot_pass_for_a_record),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
