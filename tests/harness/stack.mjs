@@ -3,7 +3,7 @@
 // behind.
 
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createAgentsTable, createStream, putAgents } from '../aws/resources.mjs';
@@ -72,6 +72,9 @@ class Stack {
     this.database = this.postgres && (await this.postgres.createDatabase());
     this.ports = await choosePorts();
     this.url = `http://127.0.0.1:${this.ports.http}/api/elevenlabs/webhook`;
+    // The recorder makes no directory of its own: one that is missing may be a volume that is not
+    // mounted.
+    mkdirSync(this.storeDirectory);
     this.writeTenants(this.tenants);
     if (this.aws) await this.prepareAws();
     const settings = this.settings();
