@@ -1,4 +1,5 @@
 #include "common/clock.h"
+#include "common/ids.h"
 #include "common/log.h"
 #include "ingress/deliver_private.h"
 #include "proto/routes.h"
@@ -13,11 +14,10 @@ enum { COUNT_DONE, COUNT_RETRY, COUNT_DEAD };
 static void log_settled(const deliver_t *self, const pair_t *pair, const char *outcome,
                         wire_view_t reason)
 {
-    char event_id[2 * MESSAGE_EVENT_ID_BYTES + 1];
+    char event_id[IDS_TEXT_BYTES];
     if (!log_enabled(LOG_LEVEL_DEBUG))
         return;
-    for (size_t i = 0; i < MESSAGE_EVENT_ID_BYTES; i++)
-        snprintf(event_id + 2 * i, 3, "%02x", pair->entry->event_id[i]);
+    ids_format(pair->entry->event_id, event_id);
     log_line(LOG_LEVEL_DEBUG, "settled", LOG_TEXT("event_id", event_id),
              LOG_TEXT("sink", self->sinks[pair->sink]), LOG_TEXT("outcome", outcome),
              LOG_TEXT_N("reason", reason.bytes, reason.length), LOG_NUMBER("tries", pair->tries));
@@ -61,12 +61,12 @@ void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_vie
 
 /* Dead letters. */
 
-static void count_dead(deliver_t *self, const pair_t *pair)
+static void count_dead(deliver_t *self, const char *reason, const char *sink)
 {
     /* Reasons and sinks are words of ours: the first of a kind makes its series. */
-    metric_t *counter = metrics_counter(
-        self->metrics, "postcall_ingress_dead_letters_total", "Events that became dead letters.",
-        METRIC_LABELS({"reason", pair->dead_reason}, {"sink", self->sinks[pair->sink]}));
+    metric_t *counter = metrics_counter(self->metrics, "postcall_ingress_dead_letters_total",
+                                        "Events that became dead letters.",
+                                        METRIC_LABELS({"reason", reason}, {"sink", sink}));
     metric_add(counter, 1);
 }
 
@@ -105,22 +105,22 @@ void deliver_bury(deliver_t *self, pair_t *pair)
         free(record);
 }
 
-static void settle_buried(deliver_t *self, pair_t *pair)
+/* The letter is durable: what it is about may be forgotten. */
+static void settle_buried(deliver_t *self, pair_t *pair, const journal_event_t *event)
 {
-    journal_event_t event;
-    if (deliver_read_again(self, pair->entry, &event) == 1 && dead_at_intake(&event)) {
-        const disk_settlement_t settlement = {
-            .sequence = event.sequence,
-            .outcome = WIRE_VIEW(OUTCOME_DEAD),
-            .reason = event.event.dead_reason,
-            .at_us = (uint64_t)clock_unix_us(),
-        };
-        journal_settle(self->journal, event.position, JOURNAL_SINKS_MAX, &settlement);
-        release(self, pair->entry);
+    if (!event || !dead_at_intake(event)) {
+        deliver_settle(self, pair, OUTCOME_DEAD, wire_view(pair->dead_reason),
+                       wire_view(pair->dead_detail));
         return;
     }
-    deliver_settle(self, pair, OUTCOME_DEAD, wire_view(pair->dead_reason),
-                   wire_view(pair->dead_detail));
+    const disk_settlement_t settlement = {
+        .sequence = event->sequence,
+        .outcome = WIRE_VIEW(OUTCOME_DEAD),
+        .reason = event->event.dead_reason,
+        .at_us = (uint64_t)clock_unix_us(),
+    };
+    journal_settle(self->journal, event->position, JOURNAL_SINKS_MAX, &settlement);
+    release(self, pair->entry);
 }
 
 static void buried(deliver_t *self, const letters_result_t *result)
@@ -137,11 +137,16 @@ static void buried(deliver_t *self, const letters_result_t *result)
     }
     if (!dispatch_buried(self->dispatch, pair))
         return;
-    count_dead(self, pair);
-    log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay",
-             LOG_NUMBER("sequence", result->sequence), LOG_TEXT("sink", self->sinks[pair->sink]),
+    journal_event_t event;
+    bool readable = deliver_read_again(self, entry, &event) == 1;
+    const char *sink = readable && dead_at_intake(&event) ? "all" : self->sinks[pair->sink];
+    count_dead(self, pair->dead_reason, sink);
+    char event_id[IDS_TEXT_BYTES];
+    ids_format(entry->event_id, event_id);
+    log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay", LOG_TEXT("event_id", event_id),
+             LOG_NUMBER("sequence", result->sequence), LOG_TEXT("sink", sink),
              LOG_TEXT("reason", pair->dead_reason), LOG_TEXT("detail", pair->dead_detail));
-    settle_buried(self, pair);
+    settle_buried(self, pair, readable ? &event : NULL);
 }
 
 void deliver_hear_letters(deliver_t *self)
@@ -167,7 +172,10 @@ static void log_retry(const deliver_t *self, const pair_t *pair, const message_o
     uint64_t suppressed;
     if (!log_allow(&throttle, 1000, &suppressed))
         return;
-    log_line(LOG_LEVEL_WARN, "not delivered, retrying", LOG_TEXT("sink", self->sinks[pair->sink]),
+    char event_id[IDS_TEXT_BYTES];
+    ids_format(pair->entry->event_id, event_id);
+    log_line(LOG_LEVEL_WARN, "not delivered, retrying", LOG_TEXT("event_id", event_id),
+             LOG_TEXT("sink", self->sinks[pair->sink]),
              LOG_TEXT_N("reason", outcome->reason.bytes, outcome->reason.length),
              LOG_TEXT_N("detail", outcome->detail.bytes, outcome->detail.length),
              LOG_TEXT_N("scope", outcome->scope.bytes, outcome->scope.length),
