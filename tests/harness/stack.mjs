@@ -33,8 +33,9 @@ const BUCKETS = { recordings: 'recordings-bucket', transcripts: 'transcripts-buc
 
 /**
  * Starts the pipeline. `postgres` (a cluster; a database is made in it); `aws` (from startAws;
- * without it the sinks are files); `tenants` (TENANTS); `environment` {stage: {NAME: value}} over
- * what the stack sets; `only` the stages to start (all).
+ * without it the sinks are files); `tenants` (TENANTS); `environment` {stage: {NAME: value}}, or a
+ * function that gives it from the stack, over what the stack sets; `only` the stages to start
+ * (all).
  */
 export async function startStack({
   postgres,
@@ -78,11 +79,9 @@ class Stack {
     this.writeTenants(this.tenants);
     if (this.aws) await this.prepareAws();
     const settings = this.settings();
+    const more = typeof environment === 'function' ? environment(this) : environment;
     this.environment = Object.fromEntries(
-      STAGE_NAMES.map((name) => [
-        name,
-        withoutUndefined({ ...settings[name], ...environment[name] }),
-      ]),
+      STAGE_NAMES.map((name) => [name, withoutUndefined({ ...settings[name], ...more[name] })]),
     );
     if (this.database) {
       execFileSync(binaryOf('resources-sink'), ['--migrate'], {
@@ -110,9 +109,14 @@ class Stack {
     writeFileSync(this.tenantFile, JSON.stringify(tenants, null, 2));
   }
 
+  /** The ZeroMQ address of a port by its name: dispatch, toLogger, ... */
+  at(name) {
+    return `tcp://127.0.0.1:${this.ports[name]}`;
+  }
+
   settings() {
     const { ports, aws } = this;
-    const at = (name) => `tcp://127.0.0.1:${ports[name]}`;
+    const at = (name) => this.at(name);
     const cloud = aws?.environment ?? {};
     const settings = {
       ingress: {
@@ -158,15 +162,31 @@ class Stack {
     return `127.0.0.1:${this.ports[name]}`;
   }
 
-  /** Starts a stage that does not run, with its settings and `more` over them. */
-  start(name, more = {}) {
-    const environment = { ...this.environment[name], ...more };
-    this.daemons[name] = startDaemon(name, {
-      environment,
+  /** Starts a daemon that does not run: a stage, or one that add() made. */
+  start(name) {
+    this.daemons[name] = startDaemon(stageOf(name), {
+      environment: this.environment[name],
       admin: this.adminOf(name),
       cwd: this.directory,
     });
     return this.daemons[name];
+  }
+
+  /**
+   * Starts one more daemon of a stage, with `environment` over the settings of the first, and waits
+   * until it is ready; returns its name (logger-2), by which restart() and the like know it.
+   */
+  async add(stage, environment = {}) {
+    const count = Object.keys(this.environment).filter((name) => stageOf(name) === stage).length;
+    const name = `${stage}-${count + 1}`;
+    [this.ports[name]] = await freePorts(1);
+    this.environment[name] = {
+      ...this.environment[stage],
+      [`${STAGES[stage]}_ADMIN_LISTEN`]: this.adminOf(name),
+      ...environment,
+    };
+    await this.start(name).ready();
+    return name;
   }
 
   /** Starts these stages and waits until all that run are ready. */
@@ -182,8 +202,13 @@ class Stack {
   /** kill -9, and up again. */
   async restart(name) {
     await this.daemons[name].kill();
-    const daemon = this.start(name);
-    await daemon.ready();
+    await this.start(name).ready();
+  }
+
+  /** SIGTERM, a clean exit, and up again. */
+  async restartCleanly(name) {
+    await this.daemons[name].stopCleanly();
+    await this.start(name).ready();
   }
 
   /** What the sinks hold now. */
@@ -237,9 +262,11 @@ class Stack {
 
   /** Ends all in the order of the flow, each with a clean exit. */
   async stop() {
-    for (const name of STAGE_NAMES) {
-      await this.daemons[name]?.stopCleanly();
-      delete this.daemons[name];
+    for (const stage of STAGE_NAMES) {
+      for (const name of Object.keys(this.daemons).filter((other) => stageOf(other) === stage)) {
+        await this.daemons[name].stopCleanly();
+        delete this.daemons[name];
+      }
     }
   }
 
@@ -258,6 +285,8 @@ class Stack {
       .join('\n');
   }
 }
+
+const stageOf = (name) => name.replace(/-\d+$/, '');
 
 const withoutUndefined = (members) =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
