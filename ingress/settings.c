@@ -64,7 +64,7 @@ static const setting_t table[] = {
     {.name = "INGRESS_SINKS", SETTING_LIST(settings_t, sinks), .check = check_sink,
      .fallback = SINK_LOGGER "," SINK_RECORDER "," SINK_RESOURCES_SINK,
      .flags = SETTING_REQUIRED,
-     .help = "The sinks that every event is to reach; a new one begins with what comes from then on."},
+     .help = "The sinks that every event is to reach; a new one begins with what comes after."},
 
     {.name = "ELEVENLABS_WEBHOOK_SECRET", SETTING_SECRET(settings_t, webhook_secret),
      .flags = SETTING_RELOADABLE,

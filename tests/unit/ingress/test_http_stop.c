@@ -112,7 +112,7 @@ static void requests_in_hand_are_finished(void **state)
     stop_t stop;
     begin_stop(&stop, self, STOP_MS);
     fake_sleep(700);
-    assert_true(raw_client_send_text(late, CALL + 20));
+    assert_true(raw_client_send_text(late, &CALL[20]));
     fake_journal_hold(self->journal, false);
     raw_answer_t answer;
     for (int i = 0; i < SENDERS; i++) {
