@@ -48,16 +48,18 @@ function(postcall_unit_tests folder)
   endforeach()
 endfunction()
 
-# Every tests/fuzz/fuzz_<subject>.c is one libFuzzer program of the fuzz preset.  Run it with a folder for what it finds, then
-# its seeds: build/fuzz/bin/fuzz_webhook found tests/fuzz/seeds/webhook tests/fixtures/webhooks
+# Every tests/fuzz/fuzz_<subject>.c is one libFuzzer program of the fuzz preset; the target `fuzz` builds them all, and
+# tests/fuzz/run runs them.
 function(postcall_fuzz_targets)
   if(NOT POSTCALL_SANITIZE STREQUAL "fuzzer")
     return()
   endif()
+  add_custom_target(fuzz)
   file(GLOB targets CONFIGURE_DEPENDS tests/fuzz/fuzz_*.c)
   foreach(source ${targets})
     get_filename_component(name ${source} NAME_WE)
     add_executable(${name} ${source})
+    add_dependencies(fuzz ${name})
     target_link_libraries(${name} PRIVATE postcall_flags ${ARGN})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
   endforeach()
