@@ -19,7 +19,7 @@
 
 static const char *const sink[] = {SINK_RECORDER, NULL};
 static const char *const conditions[] = {"tenant-resolver", "store", NULL};
-static const store_kind_t *const kinds[] = {&store_file};
+static const store_kind_t *const kinds[] = {&store_file, &store_s3};
 
 typedef struct {
     recorder_settings_t settings;

@@ -55,6 +55,7 @@ static const setting_t table[] = {
     {.name = "RECORDER_DEADLINE_MS", SETTING_INTEGER(settings_t, deadline_ms),
      .fallback = "20000", .min = 100, .max = 600000,
      .help = "How long a PUT may take, retries included; shorter than the ingress's ack wait."},
+    AWS_SETTINGS_ROWS("S3", settings_t, aws),
 };
 /* clang-format on */
 

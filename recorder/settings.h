@@ -2,11 +2,13 @@
 #ifndef POSTCALL_RECORDER_SETTINGS_H
 #define POSTCALL_RECORDER_SETTINGS_H
 
+#include "common/aws_settings.h"
 #include "common/worker_settings.h"
 
 typedef struct {
     settings_shared_t shared;
     worker_settings_t worker;
+    aws_settings_t aws;
     char *store; /* s3 or file:DIR */
     char *recordings_bucket;
     char *transcripts_bucket;
