@@ -23,8 +23,9 @@ typedef struct {
     void (*destroy)(directory_t **self_p);
     /* True while another question may be put. */
     bool (*can_ask)(const directory_t *self);
-    /* Puts a question; agent_id is copied. */
-    void (*ask)(directory_t *self, wire_view_t agent_id, int64_t now_ms);
+    /* Puts a question; agent_id is copied.  0, or -1 when memory is out: there is no answer then.
+     */
+    int (*ask)(directory_t *self, wire_view_t agent_id, int64_t now_ms);
     /* 1: the next answer; agent_id is valid until the next call.  0: none now. */
     int (*take)(directory_t *self, int64_t now_ms, wire_view_t *agent_id, agent_verdict_t *verdict);
     /* True once after each change that was noticed. */

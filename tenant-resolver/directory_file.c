@@ -205,10 +205,14 @@ static bool file_can_ask(const directory_t *self)
     return self->question_count < DIRECTORY_QUESTIONS_MAX;
 }
 
-static void file_ask(directory_t *self, wire_view_t agent_id, int64_t now_ms)
+static int file_ask(directory_t *self, wire_view_t agent_id, int64_t now_ms)
 {
     (void)now_ms;
-    self->questions[self->question_count++] = strndup(agent_id.bytes, agent_id.length);
+    char *question = strndup(agent_id.bytes, agent_id.length);
+    if (!question)
+        return -1;
+    self->questions[self->question_count++] = question;
+    return 0;
 }
 
 /* Two items are enough to judge by: two enabled ones are one too many already. */
@@ -237,9 +241,7 @@ static int file_take(directory_t *self, int64_t now_ms, wire_view_t *agent_id,
     free(self->answered);
     self->answered = self->questions[--self->question_count];
     *agent_id = wire_view(self->answered);
-    *verdict = (agent_verdict_t){.state = AGENT_UNAVAILABLE};
-    if (self->answered)
-        answer(self, self->answered, verdict);
+    answer(self, self->answered, verdict);
     return 1;
 }
 

@@ -22,7 +22,7 @@
 #define MEASURE_MS         1000
 
 static const char *const conditions[] = {"ingress", "directory", NULL};
-static const directory_kind_t *const kinds[] = {&directory_file};
+static const directory_kind_t *const kinds[] = {&directory_file, &directory_dynamodb};
 
 typedef struct {
     resolver_settings_t settings;
@@ -123,8 +123,11 @@ static bool consult(daemon_t *self, int64_t now_ms)
     agent_verdict_t verdict;
     if (self->kind->changed(self->directory, now_ms))
         relay_directory_changed(self->relay, now_ms);
-    while (self->kind->can_ask(self->directory) && relay_question(self->relay, &agent_id))
-        self->kind->ask(self->directory, agent_id, now_ms);
+    while (self->kind->can_ask(self->directory) && relay_question(self->relay, &agent_id)) {
+        const agent_verdict_t none = {.state = AGENT_UNAVAILABLE};
+        if (self->kind->ask(self->directory, agent_id, now_ms) != 0)
+            relay_answer(self->relay, agent_id, &none, now_ms);
+    }
     while (self->kind->take(self->directory, now_ms, &agent_id, &verdict)) {
         relay_answer(self->relay, agent_id, &verdict, now_ms);
         answered = true;

@@ -4,6 +4,15 @@
 
 typedef resolver_settings_t settings_t;
 
+/* S3 takes any key; a directory does not, and neither should the two differ. */
+static int check_prefix(const char *text, fault_t *fault)
+{
+    if (text[0] != '/' && text[0] != '.' && !strstr(text, "//") && !strstr(text, "/."))
+        return 0;
+    return fault_set(fault, "no leading slash, no two slashes, and no part with a leading full "
+                            "stop would do");
+}
+
 /* In the order of transcript_storage_t. */
 static const char *const storages[] = {"s3", "inline", "none", NULL};
 
@@ -61,11 +70,12 @@ static const setting_t table[] = {
      .choices = storages, .fallback = "s3",
      .help = "Where transcripts go: an object, inside the record, or nowhere."},
     {.name = "S3_RECORDINGS_PREFIX", SETTING_TEXT(settings_t, recordings_prefix),
-     .fallback = "recordings/",
+     .fallback = "recordings/", .check = check_prefix,
      .help = "What the keys of recordings begin with."},
     {.name = "KINESIS_RECORD_MAX_BYTES", SETTING_BYTES(settings_t, record_max_bytes),
      .fallback = "1048576", .min = 4096, .max = 10485760,
      .help = "Record and partition key together; a transcript that would pass it goes to S3."},
+    AWS_SETTINGS_ROWS("DYNAMODB", settings_t, aws),
 };
 /* clang-format on */
 

@@ -2,11 +2,13 @@
 #ifndef POSTCALL_TENANT_RESOLVER_SETTINGS_H
 #define POSTCALL_TENANT_RESOLVER_SETTINGS_H
 
+#include "common/aws_settings.h"
 #include "common/worker_settings.h"
 
 typedef struct {
     settings_shared_t shared;
     worker_settings_t worker;
+    aws_settings_t aws;
     char *bind_logger;
     char *bind_recorder;
     char *bind_resources_sink;
