@@ -218,10 +218,10 @@ static int send_try(aws_t *self, call_t *call, const aws_keys_t *keys, fault_t *
                                         .path = call->url.bytes + call->path_at,
                                         .headers = request->headers,
                                         .header_count = request->header_count,
-                                        .body_sha256 = call->body_sha256};
+                                        .body_sha256 = call->body_sha256,
+                                        .unix_s = clock_unix_us() / 1000000 + self->skew_s};
     aws_signature_t signature;
-    int64_t unix_s = clock_unix_us() / 1000000 + self->skew_s;
-    if (aws_sign(&self->signer, keys, &to_sign, unix_s, &signature, fault) != 0)
+    if (aws_sign(&self->signer, keys, &to_sign, &signature, fault) != 0)
         return -1;
     http_header_t headers[AWS_REQUEST_HEADERS + AWS_SIGN_ADDED];
     memcpy(headers, request->headers, request->header_count * sizeof(*headers));

@@ -238,11 +238,10 @@ static void add_header(aws_signature_t *signature, const char *name, const char 
 
 /* The added headers that are signed themselves: all but Authorization. */
 static void start_signature(const aws_signer_t *self, const aws_keys_t *keys,
-                            const aws_sign_request_t *request, int64_t unix_s,
-                            aws_signature_t *signature)
+                            const aws_sign_request_t *request, aws_signature_t *signature)
 {
     *signature = (aws_signature_t){0};
-    time_t seconds = (time_t)unix_s;
+    time_t seconds = (time_t)request->unix_s;
     struct tm utc;
     bool converted = gmtime_r(&seconds, &utc) != NULL;
     assert(converted);
@@ -278,10 +277,10 @@ static int finish_signature(aws_signer_t *self, const aws_keys_t *keys, draft_t 
 }
 
 int aws_sign(aws_signer_t *self, const aws_keys_t *keys, const aws_sign_request_t *request,
-             int64_t unix_s, aws_signature_t *signature, fault_t *fault)
+             aws_signature_t *signature, fault_t *fault)
 {
     draft_t draft = {0};
-    start_signature(self, keys, request, unix_s, signature);
+    start_signature(self, keys, request, signature);
     int result = collect_headers(&draft, request, signature, fault);
     if (result == 0)
         result = write_canonical(self, &draft, request, fault);

@@ -49,6 +49,7 @@ typedef struct {
     const http_header_t *headers; /* those to sign beside the added ones; each name once */
     size_t header_count;
     const char *body_sha256; /* 64 hex digits */
+    int64_t unix_s;          /* when it is signed, by the clock of the service */
 } aws_sign_request_t;
 
 /* The headers to send beside the request's own: x-amz-date, Authorization, with temporary keys
@@ -61,9 +62,9 @@ typedef struct {
     char authorization[AWS_SIGN_AUTHORIZATION_BYTES];
 } aws_signature_t;
 
-/* Signs for the time `unix_s`.  0, or -1 when a limit above is passed or memory is out. */
+/* Signs a request.  0, or -1 when a limit above is passed or memory is out. */
 int aws_sign(aws_signer_t *self, const aws_keys_t *keys, const aws_sign_request_t *request,
-             int64_t unix_s, aws_signature_t *signature, fault_t *fault);
+             aws_signature_t *signature, fault_t *fault);
 
 /* Appends `text` as AWS's UriEncode does: all but A-Z a-z 0-9 - . _ ~ become %XX (upper case), '/'
  * too unless `keep_slash`.  0, or -1 when memory is out. */

@@ -348,8 +348,10 @@ static bool end_is_known(const transfer_t *transfer)
         return false;
     if (transfer->bodiless || response->status == 204 || response->status == 304)
         return true;
-    return http_response_header(response, "Content-Length") ||
-           http_response_header(response, "Transfer-Encoding");
+    const char *encoding = http_response_header(response, "Transfer-Encoding");
+    if (encoding)
+        return strcasestr(encoding, "chunked") != NULL;
+    return http_response_header(response, "Content-Length") != NULL;
 }
 
 /* Reads what libcurl knows of an ended transfer, and takes it out of the multi handle. */

@@ -20,7 +20,7 @@
 #include <stdint.h>
 
 #define KINESIS_BATCH_RECORDS      500
-#define KINESIS_BATCH_BYTES        ((size_t)5 << 20) /* any stream takes it; AWS allows 10 MiB now */
+#define KINESIS_BATCH_BYTES        ((size_t)5 << 20)  /* AWS allows 10 MiB, others less */
 #define KINESIS_RECORD_BYTES_MAX   ((size_t)10 << 20) /* no stream takes more, key included */
 #define KINESIS_LINGER_MS          20
 #define KINESIS_IN_FLIGHT          8

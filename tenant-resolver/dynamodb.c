@@ -140,21 +140,28 @@ int dynamodb_ask(dynamodb_t *self, wire_view_t agent_id, fault_t *fault)
     return 0;
 }
 
-static int submit(dynamodb_t *self, const char *target, const buffer_t *body, int64_t deadline_ms,
-                  void *tag, fault_t *fault)
+/* One request to DynamoDB.  All borrowed until it has ended. */
+typedef struct {
+    const char *target;
+    const buffer_t *body;
+    int64_t deadline_ms;
+    void *tag;
+} call_t;
+
+static int submit(dynamodb_t *self, const call_t *call, fault_t *fault)
 {
     const http_header_t headers[] = {{"Content-Type", DYNAMODB_CONTENT_TYPE},
-                                     {"X-Amz-Target", target}};
+                                     {"X-Amz-Target", call->target}};
     const aws_request_t request = {.method = "POST",
                                    .path = "/",
                                    .headers = headers,
                                    .header_count = 2,
-                                   .body = body->bytes,
-                                   .body_bytes = body->length,
+                                   .body = call->body->bytes,
+                                   .body_bytes = call->body->length,
                                    .attempt_timeout_ms = self->options.request_timeout_ms,
-                                   .deadline_ms = deadline_ms - clock_now_ms(),
+                                   .deadline_ms = call->deadline_ms - clock_now_ms(),
                                    .max_response_bytes = DYNAMODB_ANSWER_BYTES,
-                                   .tag = tag};
+                                   .tag = call->tag};
     if (request.deadline_ms <= 0)
         return fault_set(fault, "DynamoDB takes too long");
     return aws_submit(self->aws, &request, fault);
@@ -163,16 +170,18 @@ static int submit(dynamodb_t *self, const char *target, const buffer_t *body, in
 static void send_query(dynamodb_t *self, dynamodb_question_t *question)
 {
     fault_t fault = {"out of memory"};
+    const call_t call = {DYNAMODB_QUERY, &question->body, question->deadline_ms, question};
     set_state(self, question, QUESTION_QUERIES);
     if (dynamodb_write_query(&question->body, self->table, self->index, question->agent_id,
                              &question->start_key) != 0 ||
-        submit(self, DYNAMODB_QUERY, &question->body, question->deadline_ms, question, &fault) != 0)
+        submit(self, &call, &fault) != 0)
         fail_question(self, question, &fault);
 }
 /* Reads the next item that was found, or ends the question when all were read. */
 static void send_read(dynamodb_t *self, dynamodb_question_t *question)
 {
     fault_t fault = {"out of memory"};
+    const call_t call = {DYNAMODB_GET_ITEM, &question->body, question->deadline_ms, question};
     set_state(self, question, QUESTION_READS);
     while (question->read < question->count) {
         const tenant_item_t *item = &question->items[question->read];
@@ -188,7 +197,7 @@ static void send_read(dynamodb_t *self, dynamodb_question_t *question)
     }
     const tenant_item_t *item = &question->items[question->read];
     if (dynamodb_write_get(&question->body, self->table, item->business_id, item->location_id) ||
-        submit(self, DYNAMODB_GET_ITEM, &question->body, question->deadline_ms, question, &fault))
+        submit(self, &call, &fault))
         fail_question(self, question, &fault);
 }
 
@@ -298,8 +307,9 @@ static void send_scan(dynamodb_t *self)
 {
     scan_t *scan = &self->scan;
     fault_t fault = {"out of memory"};
+    const call_t call = {DYNAMODB_SCAN, &scan->body, scan->deadline_ms, scan};
     if (dynamodb_write_scan(&scan->body, self->table, &scan->start_key) != 0 ||
-        submit(self, DYNAMODB_SCAN, &scan->body, scan->deadline_ms, scan, &fault) != 0)
+        submit(self, &call, &fault) != 0)
         end_scan(self, &fault);
 }
 

@@ -178,6 +178,8 @@ static void a_whole_answer_is_known_by_its_end(void **state)
         {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n", LOOPBACK_CLOSE,
          HTTP_ERROR_TRUNCATED},
         {"HTTP/1.1 200 OK\r\n\r\nhi", LOOPBACK_CLOSE, HTTP_ERROR_TRUNCATED},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nhi", LOOPBACK_CLOSE,
+         HTTP_ERROR_TRUNCATED},
         {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n", LOOPBACK_CLOSE, HTTP_ERROR_TRUNCATED},
         {"HTTP/1.1 200 OK\r\nConte", LOOPBACK_CLOSE, HTTP_ERROR_TRUNCATED},
         {"HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello world", LOOPBACK_KEEP,
