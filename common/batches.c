@@ -127,6 +127,16 @@ size_t batches_fill(batches_t *self, worker_t *worker)
     return events;
 }
 
+void batches_check(batches_t *self)
+{
+    batch_t *batch = self->free;
+    if (!batch || offload_pending(self->offload) > 0)
+        return;
+    batch->count = 0;
+    if (offload_put(self->offload, batch) == 0)
+        self->free = batch->next_free;
+}
+
 size_t batches_report(batches_t *self, worker_t *worker)
 {
     size_t events = 0;

@@ -47,6 +47,10 @@ void batches_destroy(batches_t **self_p);
 /* Takes what has arrived at the worker into free slots; returns the number of events. */
 size_t batches_fill(batches_t *self, worker_t *worker);
 
+/* Has `run` called with an empty batch when nothing is being written: to look after a connection.
+ */
+void batches_check(batches_t *self);
+
 /* Reports the outcomes of batches that are written; returns the number of events. */
 size_t batches_report(batches_t *self, worker_t *worker);
 

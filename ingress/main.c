@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "ingress/deliver.h"
+#include "ingress/forecast.h"
 #include "ingress/http.h"
 #include "ingress/settings.h"
 #include "proto/routes.h"
@@ -37,6 +38,8 @@ typedef struct {
     http_t *http;
     const char *sinks[MESSAGE_SINKS_MAX + 1];
     int64_t next_measure_ms;
+    forecast_t forecast;
+    metric_t *full_in_seconds;
     metric_t *journal_bytes, *journal_max_bytes, *segments, *syncs, *stored, *deleted_early,
         *damaged;
 } daemon_t;
@@ -163,6 +166,9 @@ static void make_metrics(daemon_t *self)
                                         "Bytes of the journal on disk.", NULL);
     self->journal_max_bytes =
         metrics_gauge(metrics, "postcall_ingress_journal_max_bytes", "The journal's limit.", NULL);
+    self->full_in_seconds =
+        metrics_gauge(metrics, "postcall_ingress_journal_full_in_seconds",
+                      "Time until the journal reaches its limit, as it grows now.", NULL);
     self->segments = metrics_gauge(metrics, "postcall_ingress_journal_segments",
                                    "Segments of the journal.", NULL);
     self->syncs =
@@ -241,6 +247,8 @@ static void measure(daemon_t *self, int64_t now_ms)
     journal_figures(self->journal, &figures);
     metric_set(self->journal_bytes, (double)figures.bytes);
     metric_set(self->journal_max_bytes, (double)figures.max_bytes);
+    metric_set(self->full_in_seconds,
+               forecast_seconds(&self->forecast, now_ms, figures.bytes, figures.max_bytes));
     metric_set(self->segments, (double)figures.segments);
     metric_set(self->syncs, (double)figures.syncs);
     metric_set(self->stored, (double)figures.stored);

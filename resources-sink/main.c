@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 #define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
-#define CHECK_MS        2000
+#define CHECK_MS        5000
 
 static const char *const sink[] = {SINK_RESOURCES_SINK, NULL};
 static const char *const conditions[] = {"tenant-resolver", "database", NULL};
@@ -32,6 +32,7 @@ typedef struct {
     batches_t *batches;
     worker_t *worker;
     uint64_t events;
+    int64_t next_check_ms;
 } daemon_t;
 
 static int migrate(const resources_sink_settings_t *settings)
@@ -130,14 +131,13 @@ static void show_state(daemon_t *self)
                  database ? "connected to PostgreSQL" : "no connection to PostgreSQL, retrying");
 }
 
-/* An empty batch checks the connection: at start, and while there is nothing to write. */
-static void check_database(daemon_t *self)
+/* At start, and while there is nothing to write: a database that went away is seen. */
+static void check_database(daemon_t *self, int64_t now_ms)
 {
-    failure_t failure;
-    static log_throttle_t throttle;
-    if (postgres_check(self->postgres, &failure) != 0 && log_allow(&throttle, 10000, NULL))
-        log_line(LOG_LEVEL_ERROR, "PostgreSQL cannot be used, retrying",
-                 LOG_TEXT("sqlstate", failure.sqlstate), LOG_TEXT("reason", failure.fault.text));
+    if (now_ms < self->next_check_ms)
+        return;
+    self->next_check_ms = now_ms + CHECK_MS;
+    batches_check(self->batches);
 }
 
 static void loop(daemon_t *self)
@@ -154,6 +154,7 @@ static void loop(daemon_t *self)
         hear(self, now_ms);
         self->events += batches_report(self->batches, self->worker);
         batches_fill(self->batches, self->worker);
+        check_database(self, now_ms);
         worker_flush(self->worker);
         wait_ms = worker_tick(self->worker, now_ms);
         show_state(self);
@@ -177,7 +178,6 @@ int main(int argc, char **argv)
     status = open_daemon(&self, &fault);
     if (status == 0) {
         log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION));
-        check_database(&self);
         loop(&self);
         log_line(LOG_LEVEL_INFO, "stopped", LOG_NUMBER("events", self.events),
                  LOG_NUMBER("handed_back", worker_held(self.worker)));

@@ -137,10 +137,22 @@ static void tell(rows_t *self, batch_item_t *item, const postgres_result_t *resu
                                        .detail = item->detail.text};
 }
 
+/* Nothing is to be written: is the database there, and does its schema fit? */
+static void check(rows_t *self)
+{
+    static log_throttle_t throttle;
+    failure_t failure;
+    if (postgres_check(self->postgres, &failure) != 0 && log_allow(&throttle, 10000, NULL))
+        log_line(LOG_LEVEL_ERROR, "PostgreSQL cannot be used, retrying",
+                 LOG_TEXT("sqlstate", failure.sqlstate), LOG_TEXT("reason", failure.fault.text));
+}
+
 void rows_run(void *context, batch_t *batch)
 {
     rows_t *self = context;
     size_t count = 0;
+    if (batch->count == 0)
+        check(self);
     for (size_t i = 0; i < batch->count; i++) {
         if (make_row(self, &batch->items[i], count))
             self->places[count++] = i;

@@ -14,7 +14,7 @@ typedef struct rows_t rows_t;
 rows_t *rows_new(postgres_t *postgres, size_t events_max, metrics_t *metrics, fault_t *fault);
 void rows_destroy(rows_t **self_p);
 
-/* batches_run_t: `self` is the rows_t. */
+/* batches_run_t: `self` is the rows_t.  An empty batch checks the connection. */
 void rows_run(void *self, batch_t *batch);
 
 #endif
