@@ -29,7 +29,7 @@ struct connection {
     bool excused; /* a deadline of this phase was put off once */
     bool unread;  /* bytes may be unread when it is closed */
     bool shut;    /* both ways, by us: it only waits for its removal */
-    void *waiter; /* in PHASE_STORING */
+    void *waiter; /* in PHASE_STORING, until it is given up */
 };
 
 struct connections {
@@ -105,13 +105,11 @@ static bool excuse(connection_t *connection)
     return true;
 }
 
-/* Once; the library then comes back for the answer. */
 static void give_up(connections_t *self, connection_t *connection, answer_t answer)
 {
     if (connection->waiter)
         self->options.give_up(connection->waiter, answer);
     connection->waiter = NULL;
-    connection->pace.since_ms = clock_now_ms();
 }
 
 static void enforce(connections_t *self, connection_t *connection, deadline_t deadline)
@@ -131,7 +129,8 @@ static void enforce(connections_t *self, connection_t *connection, deadline_t de
 
 static void look_at(connections_t *self, connection_t *connection, int64_t now_ms)
 {
-    if (connection->shut)
+    bool given_up = connection->pace.phase == PHASE_STORING && !connection->waiter;
+    if (connection->shut || given_up)
         return;
     deadline_t deadline = deadline_passed(&self->options.deadlines, &connection->pace, now_ms);
     if (deadline != DEADLINE_NONE)
@@ -308,31 +307,36 @@ void connections_remove(connections_t *self, connection_t *connection)
     free(connection);
 }
 
-static bool change_phase(connections_t *self, connection_t *connection, phase_t phase, void *waiter)
+static bool change_phase(connections_t *self, connection_t *connection, phase_t phase)
 {
     pthread_mutex_lock(&self->lock);
     bool goes_on = !is_cut(connection) && !(phase == PHASE_STORING && self->closed);
-    if (goes_on) {
+    if (goes_on)
         enter_phase(connection, phase);
-        connection->waiter = waiter;
-    }
     pthread_mutex_unlock(&self->lock);
     return goes_on;
 }
 
 bool connection_begin_head(connections_t *self, connection_t *connection)
 {
-    return change_phase(self, connection, PHASE_HEAD, NULL);
+    return change_phase(self, connection, PHASE_HEAD);
 }
 
 bool connection_begin_body(connections_t *self, connection_t *connection)
 {
-    return change_phase(self, connection, PHASE_BODY, NULL);
+    return change_phase(self, connection, PHASE_BODY);
 }
 
-bool connection_begin_storing(connections_t *self, connection_t *connection, void *waiter)
+bool connection_begin_storing(connections_t *self, connection_t *connection)
 {
-    return change_phase(self, connection, PHASE_STORING, waiter);
+    return change_phase(self, connection, PHASE_STORING);
+}
+
+void connection_await(connections_t *self, connection_t *connection, void *waiter)
+{
+    pthread_mutex_lock(&self->lock);
+    connection->waiter = waiter;
+    pthread_mutex_unlock(&self->lock);
 }
 
 bool connection_begin_answer(connections_t *self, connection_t *connection, bool unread)
@@ -348,7 +352,7 @@ bool connection_begin_answer(connections_t *self, connection_t *connection, bool
 
 void connection_end_request(connections_t *self, connection_t *connection)
 {
-    (void)change_phase(self, connection, PHASE_KEPT, NULL);
+    (void)change_phase(self, connection, PHASE_KEPT);
 }
 
 bool connection_received(connections_t *self, connection_t *connection, size_t bytes)

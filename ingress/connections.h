@@ -35,7 +35,7 @@ typedef struct {
     int64_t connections_max;
     int64_t connections_per_address_max; /* 0: no limit; an IPv6 address counts by its /64 */
     counts_t *counts;
-    /* Called under the lock for what waits too long for the journal; must not call back here. */
+    /* Called under the lock, once, for what waits too long for the journal; must not call back. */
     void (*give_up)(void *waiter, answer_t answer);
 } connections_options_t;
 
@@ -59,7 +59,9 @@ void connections_remove(connections_t *self, connection_t *connection);
 bool connection_begin_head(connections_t *self, connection_t *connection);
 bool connection_begin_body(connections_t *self, connection_t *connection);
 bool connection_received(connections_t *self, connection_t *connection, size_t bytes);
-bool connection_begin_storing(connections_t *self, connection_t *connection, void *waiter);
+bool connection_begin_storing(connections_t *self, connection_t *connection);
+/* From here on it can be given up: `waiter` is ready to be woken. */
+void connection_await(connections_t *self, connection_t *connection, void *waiter);
 /* `unread`: the request is answered before all of it came, so that closing has to wait. */
 bool connection_begin_answer(connections_t *self, connection_t *connection, bool unread);
 void connection_end_request(connections_t *self, connection_t *connection);

@@ -124,10 +124,12 @@ static enum MHD_Result take_end(exchange_t *self)
  * and a sender who had closed its sending side would be hung up on instead of answered. */
 static enum MHD_Result store(exchange_t *self)
 {
-    if (!connection_begin_storing(self->port->connections, self->connection, self))
+    connections_t *connections = self->port->connections;
+    if (!connection_begin_storing(connections, self->connection))
         return MHD_NO;
     self->stage = STAGE_STORING;
     MHD_suspend_connection(self->library);
+    connection_await(connections, self->connection, self);
     request_store(self->request);
     return MHD_YES;
 }

@@ -14,7 +14,7 @@ static http_options_t quick_options(void)
     options.rate_bytes_per_second = 8192;
     options.store_ms = 500;
     options.answer_ms = 500;
-    options.linger_ms = 300;
+    options.linger_ms = 500;
     return options;
 }
 
@@ -111,7 +111,11 @@ static void a_body_that_stops_gets_408(void **state)
     int fd = begin_body(self);
     int64_t took_ms = trickle(fd, "", 20, 5000);
     assert_in_range(took_ms, 350, 3000);
+    int other = dup(fd); /* stays open: the port does not wait for ever */
     expect_408(self, fd, "silence");
+    assert_true(
+        fixture_await(self, "postcall_ingress_deadlines_passed_total{deadline=\"linger\"}", 1));
+    close(other);
 }
 
 static void a_body_that_drips_gets_408(void **state)
@@ -175,25 +179,29 @@ static void a_kept_connection_is_closed_in_silence(void **state)
                     self, "postcall_ingress_deadlines_passed_total{deadline=\"keep_alive\"}") == 1);
 }
 
-/* Requests without end, and nobody to read the answers. */
+/* So many requests that their answers fill every buffer between, and nobody to read them. */
 static void who_takes_no_answers_is_closed(void **state)
 {
     port_fixture_t *self = *state;
-    int fd = fixture_connect(self);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int){65536}, sizeof(int));
+    enum { REQUESTS = 100000 };
     static const char request[] = "GET /healthz HTTP/1.1\r\nHost: h\r\n\r\n";
-    struct pollfd polled = {.fd = fd, .events = POLLOUT};
-    int64_t start_ms = clock_now_ms();
-    bool closed = false;
-    while (!closed && clock_now_ms() - start_ms < 15000) {
-        if (poll(&polled, 1, 50) > 0)
-            closed = send(fd, request, sizeof(request) - 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 &&
-                     errno != EAGAIN;
+    buffer_t text = {0};
+    for (int i = 0; i < REQUESTS; i++)
+        assert_int_equal(buffer_append_text(&text, request), 0);
+    int fd = fixture_connect(self);
+    size_t sent = 0;
+    static const char series[] = "postcall_ingress_deadlines_passed_total{deadline=\"answer\"}";
+    for (int i = 0; i < 1000 && fixture_figure(self, series) == 0; i++) {
+        ssize_t more = send(fd, text.bytes + sent, text.length - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+        sent += more > 0 ? (size_t)more : 0;
+        fake_sleep(10);
     }
-    assert_true(closed);
+    assert_true(fixture_figure(self, series) == 1);
+    for (int i = 0; i < 1000 && fixture_figure(self, "postcall_ingress_connections") > 0; i++)
+        fake_sleep(5);
+    assert_true(fixture_figure(self, "postcall_ingress_connections") == 0);
     close(fd);
-    assert_true(
-        fixture_figure(self, "postcall_ingress_deadlines_passed_total{deadline=\"answer\"}") == 1);
+    buffer_free(&text);
 }
 
 /* The webhook may be stored after all: its next delivery is a duplicate then. */
@@ -258,6 +266,27 @@ static void good_senders_are_served(port_fixture_t *self, int count)
         assert_true(clock_now_ms() - start_ms < 2000);
         close(fd);
     }
+}
+
+/* Closing them at once would break the connections before the 401 was read; keeping all of them
+ * would be another way to use up descriptors. */
+static void only_so_many_refused_senders_are_waited_for(void **state)
+{
+    port_fixture_t *self = *state;
+    enum { SENDERS = 300 };
+    int fds[SENDERS];
+    for (int i = 0; i < SENDERS; i++) {
+        fds[i] = fixture_connect(self);
+        assert_true(raw_client_send_text(fds[i], POST_TARGET "Content-Length: 100000\r\n\r\n{"));
+    }
+    for (int i = 0; i < SENDERS; i++) {
+        raw_answer_t answer;
+        raw_client_answer(fds[i], &answer);
+        assert_int_equal(answer.status, 401);
+    }
+    assert_true(fixture_await(self, "postcall_ingress_limits_hit_total{limit=\"lingering\"}", 1));
+    for (int i = 0; i < SENDERS; i++)
+        close(fds[i]);
 }
 
 static void a_thousand_slow_senders_hold_up_nobody(void **state)
@@ -351,6 +380,7 @@ int main(void)
         TEST(who_takes_no_answers_is_closed),
         TEST(a_journal_that_does_not_answer_is_503_and_may_still_answer),
         TEST(a_large_body_is_given_up_as_well),
+        TEST(only_so_many_refused_senders_are_waited_for),
         cmocka_unit_test(a_thousand_slow_senders_hold_up_nobody),
         cmocka_unit_test(with_too_many_connections_the_slowest_makes_room),
         cmocka_unit_test(one_address_gets_only_so_many_connections),
