@@ -128,6 +128,27 @@ static void requests_in_hand_are_finished(void **state)
     assert_int_equal(fake_journal_stored(self->journal), 1);
 }
 
+static void a_body_on_its_way_is_waited_for(void **state)
+{
+    port_fixture_t *self = *state;
+    int fd = fixture_connect(self);
+    char signature[160], head[512];
+    sign(signature, CALL, strlen(CALL), 0);
+    (void)snprintf(head, sizeof(head), POST_TARGET "%sContent-Length: %zu\r\n\r\n{", signature,
+                   strlen(CALL));
+    assert_true(raw_client_send_text(fd, head));
+    assert_true(fixture_await(self, "postcall_ingress_body_bytes_total", 1));
+    stop_t stop;
+    begin_stop(&stop, self, STOP_MS);
+    fake_sleep(800);
+    assert_true(raw_client_send_text(fd, CALL + 1));
+    raw_answer_t answer;
+    raw_client_answer(fd, &answer);
+    assert_int_equal(answer.status, 200);
+    close(fd);
+    (void)end_stop(&stop);
+}
+
 static void a_new_request_on_a_kept_connection_gets_503(void **state)
 {
     port_fixture_t *self = *state;
@@ -238,6 +259,10 @@ static void what_cannot_be_listened_on_is_a_fault_in_words(void **state)
     options.listen_fd = open("/dev/null", O_RDONLY);
     assert_null(http_new(&options, self->journal, self->keys, self->metrics, &fault));
     assert_non_null(strstr(fault.text, "descriptor"));
+    options.listen_fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_null(http_new(&options, self->journal, self->keys, self->metrics, &fault));
+    assert_non_null(strstr(fault.text, "no listening socket"));
+    assert_int_equal(fcntl(options.listen_fd, F_GETFD), -1); /* it is ours once handed over */
 }
 
 static void the_limit_of_open_files_is_raised(void **state)
@@ -265,6 +290,7 @@ int main(void)
         TEST(an_idle_port_stops_at_once),
         TEST(idle_connections_do_not_hold_up_a_stop),
         TEST(requests_in_hand_are_finished),
+        TEST(a_body_on_its_way_is_waited_for),
         TEST(a_new_request_on_a_kept_connection_gets_503),
         TEST(a_journal_that_hangs_does_not_hang_the_stop),
         TEST(a_port_that_was_never_stopped_is_destroyed_all_the_same),
