@@ -127,6 +127,15 @@ static void what_waits_too_long_is_given_up_once_and_when_it_is_ready(void **sta
     connections_cut_all(self->connections, ANSWER_STOPPING);
     assert_int_equal(given_up, 1);
     assert_true(connection_begin_answer(self->connections, pair.connection, false));
+
+    _Atomic int never = 0; /* an earlier waiter has nothing to do with the next request */
+    assert_true(connection_begin_storing(self->connections, pair.connection));
+    connection_await(self->connections, pair.connection, &never);
+    assert_true(connection_begin_answer(self->connections, pair.connection, false));
+    assert_true(connection_begin_storing(self->connections, pair.connection));
+    usleep(300000);
+    assert_int_equal(never, 0);
+    assert_int_equal(given_up, 1);
     leave(self, &pair);
 }
 
