@@ -30,7 +30,7 @@ static void handle(int number)
     errno = interrupted_errno;
 }
 
-static void set_handlers(void (*handler)(int), void (*pipe_handler)(int))
+static void set_handlers(void (*handler)(int), void (*write_handler)(int))
 {
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
@@ -38,8 +38,9 @@ static void set_handlers(void (*handler)(int), void (*pipe_handler)(int))
         sigaddset(&action.sa_mask, handled_signals[i]);
     for (size_t i = 0; i < HANDLED_SIGNALS; i++)
         sigaction(handled_signals[i], &action, NULL);
-    action.sa_handler = pipe_handler;
+    action.sa_handler = write_handler;
     sigaction(SIGPIPE, &action, NULL);
+    sigaction(SIGXFSZ, &action, NULL);
 }
 
 int shutdown_open(fault_t *fault)

@@ -1,7 +1,8 @@
 /* shutdown: the signals that stop or reload a daemon, as flags and a descriptor to poll.
  *
  * SIGTERM and SIGINT ask for a stop; a second one leaves at once with _exit, even when the loop
- * hangs.  SIGHUP asks for a reload.  SIGPIPE is ignored: a peer that went away is a failed write.
+ * hangs.  SIGHUP asks for a reload.  SIGPIPE and
+ * SIGXFSZ are ignored: a peer that went away, or a limit on file sizes, is a failed write.
  * CZMQ takes signals over unless main calls zsys_handler_set(NULL) first.
  *
  *     poll shutdown_fd() among others; when it is readable:
