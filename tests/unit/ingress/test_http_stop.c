@@ -141,7 +141,7 @@ static void a_body_on_its_way_is_waited_for(void **state)
     stop_t stop;
     begin_stop(&stop, self, STOP_MS);
     fake_sleep(800);
-    assert_true(raw_client_send_text(fd, CALL + 1));
+    assert_true(raw_client_send_text(fd, &CALL[1]));
     raw_answer_t answer;
     raw_client_answer(fd, &answer);
     assert_int_equal(answer.status, 200);
