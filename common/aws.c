@@ -30,7 +30,8 @@ typedef struct {
     size_t path_at; /* where the path begins in it */
     int64_t due_ms; /* of a waiting call */
     int64_t deadline_ms;
-    uint64_t key_generation; /* that the try in flight is signed with */
+    uint64_t key_generation; /* that the last try was signed with */
+    int64_t skew_s;          /* and the clock */
     bool has_new_keys;       /* each is done once per request */
     bool has_new_clock;
     aws_result_t result;
@@ -219,7 +220,7 @@ static int send_try(aws_t *self, call_t *call, const aws_keys_t *keys, fault_t *
                                         .headers = request->headers,
                                         .header_count = request->header_count,
                                         .body_sha256 = call->body_sha256,
-                                        .unix_s = clock_unix_us() / 1000000 + self->skew_s};
+                                        .unix_s = clock_unix_us() / 1000000 + call->skew_s};
     aws_signature_t signature;
     if (aws_sign(&self->signer, keys, &to_sign, &signature, fault) != 0)
         return -1;
@@ -256,6 +257,7 @@ static void start_try(aws_t *self, call_t *call)
     }
     fault_t fault;
     call->key_generation = aws_credentials_generation(self->credentials);
+    call->skew_s = self->skew_s;
     call->result.attempts++;
     if (send_try(self, call, keys, &fault) == 0) {
         call->state = CALL_FLYING;
@@ -265,15 +267,15 @@ static void start_try(aws_t *self, call_t *call)
     finish(self, call);
 }
 
-/* Learns how far the service's clock is from ours; true when that is news worth another try. */
-static bool learn_skew(aws_t *self, const http_response_t *response)
+/* Learns how far the service's clock is from ours; true when the call was signed by another. */
+static bool learn_skew(aws_t *self, const call_t *call)
 {
-    const char *date = http_response_header(response, "Date");
+    const char *date = http_response_header(&call->result.response, "Date");
     time_t theirs = date ? curl_getdate(date, NULL) : -1;
     if (theirs < 0)
         return false;
     int64_t skew_s = (int64_t)theirs - clock_unix_us() / 1000000;
-    int64_t change_s = skew_s - self->skew_s;
+    int64_t change_s = skew_s - call->skew_s;
     if (change_s > -AWS_CLOCK_SKEW_SECONDS && change_s < AWS_CLOCK_SKEW_SECONDS)
         return false;
     self->skew_s = skew_s;
@@ -286,7 +288,7 @@ static bool can_be_mended(aws_t *self, call_t *call)
     const char *code = call->result.error.code;
     if (aws_class_may_be_skew(code) && !call->has_new_clock) {
         call->has_new_clock = true;
-        return learn_skew(self, &call->result.response);
+        return learn_skew(self, call);
     }
     if (aws_class_wants_new_keys(code) && !call->has_new_keys) {
         call->has_new_keys = true;

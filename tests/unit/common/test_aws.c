@@ -301,6 +301,40 @@ static void another_clock_is_learnt_once(void **state)
     aws_result_free(&result);
 }
 
+/* Takes what comes back for `count` requests; all of it must have gone well. */
+static void take_all_well(fixture_t *fixture, size_t count)
+{
+    aws_result_t result;
+    while (count > 0) {
+        aws_perform(fixture->aws);
+        while (aws_take(fixture->aws, &result)) {
+            assert_int_equal(result.class, AWS_CLASS_OK);
+            aws_result_free(&result);
+            count--;
+        }
+        if (count > 0)
+            aws_wait(fixture->aws, NULL, 0, 1000);
+    }
+}
+
+static void the_clock_is_right_for_all_that_were_in_flight(void **state)
+{
+    fixture_t *fixture = *state;
+    char date[100];
+    write_date(7200, date);
+    for (size_t i = 0; i < 3; i++)
+        fixture->says[i] = (say_t){
+            .status = 403, .headers = date, .body = "<E><Code>RequestTimeTooSkewed</Code></E>"};
+    fixture->says[3] = (say_t){.status = 200};
+    const aws_options_t options = {.service = "kinesis", .settings = &fixture->settings};
+    const aws_request_t request = {.method = "POST", .path = "/"};
+    fixture->aws = aws_new(&options, NULL);
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(aws_submit(fixture->aws, &request, NULL), 0);
+    take_all_well(fixture, 3);
+    assert_int_equal(fixture->tries, 6);
+}
+
 static void expired_keys_are_replaced_once(void **state)
 {
     fixture_t *fixture = *state;
@@ -404,6 +438,7 @@ int main(void)
         AWS_TEST(what_tries_cannot_mend_comes_back_at_once),
         AWS_TEST(throttling_is_slow_and_ends_with_the_deadline),
         AWS_TEST(another_clock_is_learnt_once),
+        AWS_TEST(the_clock_is_right_for_all_that_were_in_flight),
         AWS_TEST(expired_keys_are_replaced_once),
         AWS_TEST(no_keys_are_no_reason_to_wait_for_ever),
         AWS_TEST(a_bucket_goes_into_the_path_of_another_address),
