@@ -225,29 +225,41 @@ static void end_refused(kinesis_t *self, batch_t *batch)
     }
 }
 
+/* The request may have been taken or not: its records go again. */
+static void end_unclear(kinesis_t *self, batch_t *batch)
+{
+    kinesis_window_narrow(&self->window, clock_now_ms());
+    end_all(self, batch, SCOPE_SINK, send_again);
+}
+
+static void end_answered(kinesis_t *self, batch_t *batch, const buffer_t *body)
+{
+    put_records_entry_t entries[PUT_RECORDS_MAX];
+    fault_t why;
+    if (put_records_read(self->json, body, entries, batch->count, &why) == 0) {
+        take_entries(self, batch, entries);
+        return;
+    }
+    fault_set(&self->trouble, "Kinesis answers what cannot be read: %s", why.text);
+    end_unclear(self, batch);
+}
+
 static void end_batch(kinesis_t *self, batch_t *batch, const aws_result_t *result)
 {
     if (result->class == AWS_CLASS_OK) {
-        put_records_entry_t entries[PUT_RECORDS_MAX];
-        if (put_records_read(self->json, &result->response.body, entries, batch->count,
-                             &self->trouble) == 0)
-            take_entries(self, batch, entries);
-        else
-            end_all(self, batch, SCOPE_SINK, end_in_retry);
+        end_answered(self, batch, &result->response.body);
         return;
     }
     fault_set(&self->trouble, "Kinesis: %s%s%s", result->error.code,
               *result->error.message ? ": " : "", result->error.message);
     if (result->class == AWS_CLASS_THROTTLED)
         self->figures.records_throttled += batch->count;
-    if (result->class == AWS_CLASS_THROTTLED || result->class == AWS_CLASS_TRANSIENT) {
-        kinesis_window_narrow(&self->window, clock_now_ms());
-        end_all(self, batch, SCOPE_SINK, send_again);
-    } else if (result->class == AWS_CLASS_REJECTED && is_about_records(result)) {
+    if (result->class == AWS_CLASS_THROTTLED || result->class == AWS_CLASS_TRANSIENT)
+        end_unclear(self, batch);
+    else if (result->class == AWS_CLASS_REJECTED && is_about_records(result))
         end_refused(self, batch);
-    } else {
+    else
         end_all(self, batch, SCOPE_SINK, end_in_retry);
-    }
 }
 
 static int write_body(const kinesis_t *self, batch_t *batch)
