@@ -44,6 +44,8 @@ static int output_write(void *data, const char *bytes, size_t length)
     wire_output_t *output = data;
     if (output->failed)
         return -1;
+    if (length == 0)
+        return 0; /* an absent view has no bytes to point to */
     if (output->capacity - output->length < length) {
         size_t capacity = output->capacity ? output->capacity * 2 : 512;
         while (capacity - output->length < length)

@@ -1,0 +1,238 @@
+#include "common/journal.h"
+
+#include "tests/unit/support/journal_box.h"
+
+#include <dirent.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define BEYOND ((journal_position_t){UINT64_MAX, 0})
+
+static int make_box(void **state)
+{
+    journal_box_t *box = malloc(sizeof(*box));
+    journal_box_make(box);
+    box->options.segment_bytes = 5000;
+    *state = box;
+    return 0;
+}
+
+static int remove_box(void **state)
+{
+    journal_box_remove(*state);
+    free(*state);
+    return 0;
+}
+
+static uint64_t segments(const journal_box_t *box)
+{
+    journal_figures_t figures;
+    journal_figures(box->journal, &figures);
+    return figures.segments;
+}
+
+static uint64_t deleted_early(const journal_box_t *box)
+{
+    journal_figures_t figures;
+    journal_figures(box->journal, &figures);
+    return figures.segments_deleted_early;
+}
+
+static size_t count_files(const journal_box_t *box, const char *below)
+{
+    size_t count = 0;
+    DIR *listing = opendir(journal_box_path(box, below));
+    assert_non_null(listing);
+    for (struct dirent *entry = readdir(listing); entry; entry = readdir(listing))
+        count += entry->d_name[0] != '.';
+    closedir(listing);
+    return count;
+}
+
+/* Settles the events [from, to) for all sinks, and waits until that is durable. */
+static void settle(journal_box_t *box, uint64_t from, uint64_t to)
+{
+    journal_event_t event;
+    journal_cursor_t *cursor = journal_cursor_new(box->journal);
+    journal_cursor_seek(cursor, (journal_position_t){0, 0});
+    while (journal_read(cursor, &event, NULL) == 1) {
+        uint64_t number = journal_box_number(&event.event);
+        if (number >= from && number < to)
+            journal_box_settle(box, &event, JOURNAL_SINKS_MAX);
+    }
+    journal_cursor_destroy(&cursor);
+    usleep(1300000); /* settlements are synced within a second or so */
+}
+
+/* Keeps house until nothing changes any more. */
+static void keep_house(journal_box_t *box, journal_position_t oldest)
+{
+    for (int turn = 0; turn < 20; turn++) {
+        journal_housekeep(box->journal, oldest);
+        usleep(5000);
+    }
+}
+
+static void settled_segments_go_after_the_retention_time(void **state)
+{
+    journal_box_t *box = *state;
+    box->options.retention_ms = 2500;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 101, 500), 100);
+    uint64_t before = segments(box);
+    assert_true(before >= 10);
+    settle(box, 1, 51);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), before);
+    usleep(2500000);
+    keep_house(box, BEYOND);
+    assert_in_range(segments(box), before / 2, before / 2 + 2);
+    assert_int_equal(deleted_early(box), 0);
+    assert_int_equal(journal_box_read(box, 0, NULL, 0), 50);
+    /* A segment, its outcomes, its index and its marks; the last has no index yet. */
+    assert_in_range(count_files(box, "0/segments"), 2 * segments(box), 4 * segments(box));
+    journal_box_close(box);
+    journal_box_open(box);
+    assert_int_equal(journal_box_read(box, 0, NULL, 0), 50);
+    assert_int_equal(journal_box_append_many(box, 60, 102, 500), 1);
+}
+
+static void what_is_held_or_not_yet_read_stays(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    box->options.retention_ms = 0;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 31, 500), 30);
+    assert_true(journal_box_find(box, 1, &event));
+    journal_hold(box->journal, event.position.segment);
+    uint64_t before = segments(box);
+    settle(box, 1, 31);
+    keep_house(box, (journal_position_t){0, 0});
+    assert_int_equal(segments(box), before);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), 2); /* the one held and the one written to */
+    assert_true(journal_box_find(box, 1, &event));
+    journal_release(box->journal, event.position.segment);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), 1);
+    assert_false(journal_box_find(box, 1, &event));
+}
+
+/* A lane whose cursor another leads stays where it was: that must keep nothing. */
+static void a_cursor_left_behind_keeps_nothing(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    box->options.retention_ms = 0;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 31, 500), 30);
+    journal_cursor_t *cursor = journal_cursor_new(box->journal);
+    journal_cursor_begin(cursor, 0);
+    assert_int_equal(journal_read(cursor, &event, NULL), 1);
+    settle(box, 1, 31);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), 1);
+    assert_int_equal(journal_read(cursor, &event, NULL), 1); /* and it reads on */
+    journal_cursor_destroy(&cursor);
+}
+
+static void at_the_limit_settled_segments_go_first_and_unsettled_never(void **state)
+{
+    journal_box_t *box = *state;
+    box->options.max_bytes = 60000;
+    journal_box_open(box);
+    uint64_t stored = journal_box_append_many(box, 1, 201, 500);
+    assert_in_range(stored, 60, 110);
+    assert_int_equal(journal_box_append(box, 300, 500), JOURNAL_FULL);
+    assert_false(journal_can_store(box->journal));
+    keep_house(box, BEYOND);
+    assert_int_equal(journal_box_append(box, 300, 500), JOURNAL_FULL);
+    settle(box, 1, 31);
+    keep_house(box, BEYOND);
+    assert_true(deleted_early(box) > 0);
+    assert_int_equal(journal_box_append(box, 300, 500), JOURNAL_STORED);
+    assert_true(journal_can_store(box->journal));
+    /* The rest of the settled ones go when an append needs their room, without waiting for the
+     * next round. */
+    while (journal_box_append(box, 301 + stored++, 500) == JOURNAL_STORED)
+        continue;
+    journal_figures_t figures;
+    journal_figures(box->journal, &figures);
+    assert_true(figures.bytes <= 60000);
+    uint64_t numbers[256];
+    size_t count = journal_box_read(box, 0, numbers, 256);
+    for (uint64_t number = 31; number < 60; number++) {
+        bool found = false;
+        for (size_t i = 0; i < count; i++)
+            found = found || numbers[i] == number;
+        assert_true(found);
+    }
+}
+
+static void spilled_bodies_go_with_their_segment(void **state)
+{
+    journal_box_t *box = *state;
+    box->options.retention_ms = 0;
+    journal_box_open(box);
+    for (uint64_t number = 1; number <= 60; number++) {
+        journal_box_event_t *event = malloc(sizeof(*event));
+        journal_box_event(event, number, 3000);
+        journal_body_t *body = journal_body_new(box->journal, NULL);
+        assert_int_equal(journal_body_write(body, event->body, event->body_bytes), 0);
+        event->event.body_file = wire_view(journal_body_keep(body, NULL));
+        assert_int_equal(journal_box_append_event(box, event), JOURNAL_STORED);
+        journal_body_destroy(&body, false);
+        free(event);
+    }
+    assert_int_equal(count_files(box, "0/bodies"), 60);
+    unlink(journal_box_path(box, "0/segments/0000000002.index"));
+    settle(box, 1, 61);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), 1);
+    assert_in_range(count_files(box, "0/bodies"), 1, 20);
+    journal_figures_t figures;
+    journal_figures(box->journal, &figures);
+    assert_true(figures.bytes < 100000);
+}
+
+static void a_deletion_cut_short_is_finished_by_the_next_start(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 31, 500), 30);
+    settle(box, 1, 31);
+    assert_true(journal_box_find(box, 1, &event));
+    assert_int_equal(event.position.segment, 1);
+    journal_box_close(box);
+    unlink(journal_box_path(box, "0/segments/0000000001.journal"));
+    journal_box_open(box);
+    assert_int_equal(access(journal_box_path(box, "0/segments/0000000001.outcomes"), F_OK), -1);
+    assert_int_equal(access(journal_box_path(box, "0/segments/0000000001.index"), F_OK), -1);
+    assert_int_equal(box->found.damaged_files, 0);
+    assert_false(journal_box_find(box, 1, &event));
+    assert_true(journal_box_find(box, 30, &event));
+}
+
+#define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, make_box, remove_box)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_BOX(settled_segments_go_after_the_retention_time),
+        WITH_BOX(what_is_held_or_not_yet_read_stays),
+        WITH_BOX(a_cursor_left_behind_keeps_nothing),
+        WITH_BOX(at_the_limit_settled_segments_go_first_and_unsettled_never),
+        WITH_BOX(spilled_bodies_go_with_their_segment),
+        WITH_BOX(a_deletion_cut_short_is_finished_by_the_next_start),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
