@@ -130,17 +130,25 @@ static int receive_route(hop_t *self, hop_message_t *message)
     zmq_msg_t frame;
     if (!receive_frame(self, &frame))
         return 0;
-    message->route.length = zmq_msg_size(&frame);
-    assert(message->route.length <= HOP_ROUTE_BYTES_MAX); /* libzmq's own limit */
-    memcpy(message->route.bytes, zmq_msg_data(&frame), message->route.length);
-    int more = zmq_msg_more(&frame);
+    size_t length = zmq_msg_size(&frame);
+    bool more = zmq_msg_more(&frame);
+    bool fits =
+        length <= sizeof(message->route.bytes); /* libzmq does not hold peers to its limit */
+    if (fits) {
+        memcpy(message->route.bytes, zmq_msg_data(&frame), length);
+        message->route.length = length;
+    }
     zmq_msg_close(&frame);
-    return more ? 1 : -1;
+    if (fits && more)
+        return 1;
+    if (more)
+        drop_rest(self);
+    return -1;
 }
 
 int hop_receive(hop_t *self, hop_message_t *message)
 {
-    message->has_body = message->taken_body = false;
+    message->has_body = false;
     if (self->router) {
         int result = receive_route(self, message);
         if (result != 1)
@@ -148,10 +156,11 @@ int hop_receive(hop_t *self, hop_message_t *message)
     }
     if (!receive_frame(self, &message->head))
         return 0;
-    if (!zmq_msg_more(&message->head))
-        return 1;
-    message->has_body = receive_frame(self, &message->body);
-    if (message->has_body && zmq_msg_more(&message->body)) {
+    bool more = zmq_msg_more(&message->head);
+    message->has_body = more && receive_frame(self, &message->body);
+    if (!message->has_body)
+        zmq_msg_init(&message->body);
+    else if (zmq_msg_more(&message->body)) {
         drop_rest(self);
         hop_message_free(message);
         return -1;
@@ -162,63 +171,70 @@ int hop_receive(hop_t *self, hop_message_t *message)
 void hop_message_free(hop_message_t *message)
 {
     zmq_msg_close(&message->head);
-    if (message->has_body)
-        zmq_msg_close(&message->body);
+    zmq_msg_close(&message->body);
     message->has_body = false;
 }
 
-void hop_message_take_body(hop_message_t *message, zmq_msg_t *body)
+void hop_message_move(hop_message_t *to, hop_message_t *from)
 {
-    assert(message->has_body);
-    zmq_msg_move(body, &message->body);
-    message->taken_body = true;
+    to->route = from->route;
+    to->has_body = from->has_body;
+    zmq_msg_init(&to->head);
+    zmq_msg_init(&to->body);
+    zmq_msg_move(&to->head, &from->head);
+    zmq_msg_move(&to->body, &from->body);
+    hop_message_free(from);
 }
 
-static int send_frame(hop_t *self, zmq_msg_t *frame, int flags)
+static bool copy_frame(zmq_msg_t *frame, const void *bytes, size_t length)
 {
-    int sent;
+    if (zmq_msg_init_size(frame, length) != 0)
+        return false;
+    memcpy(zmq_msg_data(frame), bytes, length);
+    return true;
+}
+
+/* Sends the frame or frees it. */
+static int send_frame(hop_t *self, zmq_msg_t *frame, bool more)
+{
+    int flags = ZMQ_DONTWAIT | (more ? ZMQ_SNDMORE : 0), sent;
     do
-        sent = zmq_msg_send(frame, self->handle, flags | ZMQ_DONTWAIT);
+        sent = zmq_msg_send(frame, self->handle, flags);
     while (sent < 0 && zmq_errno() == EINTR);
-    return sent;
-}
-
-static int send_bytes(hop_t *self, const void *bytes, size_t length, int flags)
-{
-    zmq_msg_t frame;
-    if (zmq_msg_init_size(&frame, length) != 0)
-        return -1;
-    memcpy(zmq_msg_data(&frame), bytes, length);
-    int sent = send_frame(self, &frame, flags);
-    if (sent < 0)
-        zmq_msg_close(&frame);
+    if (sent < 0) {
+        int why = zmq_errno();
+        zmq_msg_close(frame);
+        errno = why;
+    }
     return sent;
 }
 
 static hop_result_t why_not_sent(void)
 {
-    return zmq_errno() == EHOSTUNREACH || zmq_errno() == EAGAIN ? HOP_UNREACHABLE : HOP_FAILED;
+    return errno == EHOSTUNREACH || errno == EAGAIN ? HOP_UNREACHABLE : HOP_FAILED;
 }
 
+/* Only the first frame of a message can be refused; libzmq takes or drops the others with it. */
 hop_result_t hop_send(hop_t *self, const hop_route_t *route, const wire_output_t *output,
                       zmq_msg_t *body)
 {
-    assert(!output->failed);
-    /* Only the first frame can be refused: later frames of a message follow it unconditionally. */
-    if (route && send_bytes(self, route->bytes, route->length, ZMQ_SNDMORE) < 0)
-        return why_not_sent();
-    if (send_bytes(self, output->bytes, output->length, body ? ZMQ_SNDMORE : 0) < 0)
-        return why_not_sent();
-    if (body) {
-        zmq_msg_t shared;
-        zmq_msg_init(&shared);
-        zmq_msg_copy(&shared, body);
-        if (send_frame(self, &shared, 0) < 0) {
-            zmq_msg_close(&shared);
-            return why_not_sent();
-        }
+    zmq_msg_t address, head, shared;
+    assert(!output->failed && self->router == (route != NULL));
+    if (!copy_frame(&head, output->bytes, output->length))
+        return HOP_FAILED;
+    if (route && (!copy_frame(&address, route->bytes, route->length) ||
+                  send_frame(self, &address, true) < 0)) {
+        hop_result_t result = why_not_sent();
+        zmq_msg_close(&head);
+        return result;
     }
-    return HOP_SENT;
+    if (send_frame(self, &head, body != NULL) < 0)
+        return why_not_sent();
+    if (!body)
+        return HOP_SENT;
+    zmq_msg_init(&shared);
+    zmq_msg_copy(&shared, body);
+    return send_frame(self, &shared, false) < 0 ? why_not_sent() : HOP_SENT;
 }
 
 void hop_shutdown(void)

@@ -42,30 +42,29 @@ typedef struct {
     size_t length;
 } hop_route_t;
 
-/* One received message.  Zero-initialise; hop_message_free after each successful receive. */
+/* One received message; hop_message_free after each successful receive. */
 typedef struct {
     hop_route_t route; /* of a ROUTER */
     zmq_msg_t head;    /* the msgpack map */
-    zmq_msg_t body;
+    zmq_msg_t body;    /* empty without one */
     bool has_body;
-    bool taken_body; /* the body was moved away by hop_message_take_body */
 } hop_message_t;
 
 /* 1: a message was received; 0: none is waiting; -1: something that is not a message (wrong number
- * of frames) was dropped. */
+ * of frames, a routing id that is too long) was dropped. */
 int hop_receive(hop_t *self, hop_message_t *message);
 void hop_message_free(hop_message_t *message);
-/* Moves the body into `body` (an initialised zmq_msg_t). */
-void hop_message_take_body(hop_message_t *message, zmq_msg_t *body);
+/* Moves a received message to another place; `from` is free afterwards. */
+void hop_message_move(hop_message_t *to, hop_message_t *from);
 
 typedef enum {
     HOP_SENT,
     HOP_UNREACHABLE, /* no such peer (any more); a DEALER is not connected now */
-    HOP_FAILED
+    HOP_FAILED       /* out of memory */
 } hop_result_t;
 
-/* Sends a message.  `route` is NULL for a DEALER.  `output` is copied.  `body` may be NULL; its
- * content is shared, not copied, and the caller keeps its own reference. */
+/* Sends a message, whole or not at all.  `route` is NULL for a DEALER.  `output` is copied.  `body`
+ * may be NULL; its content is shared, not copied, and the caller keeps its own reference. */
 hop_result_t hop_send(hop_t *self, const hop_route_t *route, const wire_output_t *output,
                       zmq_msg_t *body);
 

@@ -1,68 +1,10 @@
-#include "common/source.h"
+#include "common/source_private.h"
 
-#include "common/number_map.h"
-#include "proto/routes.h"
+#include "common/random.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-
-/* More than this many processes of one stage at one source is a mistake or an attack. */
-#define SOURCE_PEERS_MAX 1024
-
-typedef struct lease_t {
-    uint64_t number;
-    struct peer_t *peer;
-    size_t sink;
-    uint64_t bytes;
-    uint64_t tag;
-    uint64_t seen; /* number of the last pong that listed it */
-    struct lease_t *next, *previous;
-} lease_t;
-
-typedef struct {
-    uint64_t events;
-    uint64_t bytes;
-} amount_t;
-
-typedef struct peer_t {
-    source_peer_t id;
-    hop_route_t route;
-    unsigned char instance[MESSAGE_INCARNATION_BYTES];
-    amount_t capacity[MESSAGE_SINKS_MAX];
-    amount_t out[MESSAGE_SINKS_MAX];
-    lease_t *leases;
-    int64_t heard_ms;
-    int64_t unreachable_ms; /* since when its connection is gone; 0 while it is there */
-    uint64_t ping_number;
-    uint64_t ping_mark; /* leases below this were sent before that ping */
-    bool leaving;       /* said bye */
-} peer_t;
-
-struct source_t {
-    source_options_t options;
-    size_t sinks;
-    hop_t *hop;
-    unsigned char incarnation[MESSAGE_INCARNATION_BYTES];
-    peer_t *peers[SOURCE_PEERS_MAX];
-    size_t peer_count;
-    size_t turn; /* where the search for a worker begins */
-    source_peer_t last_peer;
-    uint64_t last_lease;
-    number_map_t leases;
-    lease_t *lost; /* to be reported, one by one */
-    bool credit_changed;
-    int64_t next_ping_ms;
-
-    wire_output_t output;
-    wire_memory_t memory;
-    hop_message_t message; /* the one whose parts are being reported */
-    bool message_held;
-    message_outcomes_t outcomes;
-    size_t next_outcome;
-    message_resolutions_t resolutions;
-};
 
 source_t *source_new(const source_options_t *options, int64_t now_ms, fault_t *fault)
 {
@@ -75,26 +17,14 @@ source_t *source_new(const source_options_t *options, int64_t now_ms, fault_t *f
     while (options->sinks[self->sinks])
         self->sinks++;
     assert(self->sinks <= MESSAGE_SINKS_MAX);
-    if (getrandom(self->incarnation, sizeof(self->incarnation), 0) != sizeof(self->incarnation)) {
-        fault_set(fault, "no random numbers");
-        source_destroy(&self);
-        return NULL;
-    }
+    uint64_t incarnation = random_bits();
+    memcpy(self->incarnation, &incarnation, sizeof(self->incarnation));
+    self->now_ms = now_ms;
+    self->next_ping_ms = now_ms + options->ping_interval_ms;
     self->hop = hop_bind(options->endpoint, fault);
     if (!self->hop)
         source_destroy(&self);
-    else
-        self->next_ping_ms = now_ms + options->ping_interval_ms;
     return self;
-}
-
-static void free_leases(lease_t *lease)
-{
-    while (lease) {
-        lease_t *next = lease->next;
-        free(lease);
-        lease = next;
-    }
 }
 
 static void let_message_go(source_t *self)
@@ -113,10 +43,10 @@ void source_destroy(source_t **self_p)
         return;
     let_message_go(self);
     for (size_t i = 0; i < self->peer_count; i++) {
-        free_leases(self->peers[i]->leases);
+        source_leases_free(self->peers[i]->leases);
         free(self->peers[i]);
     }
-    free_leases(self->lost);
+    source_leases_free(self->lost);
     number_map_free(&self->leases);
     hop_destroy(&self->hop);
     wire_output_free(&self->output);
@@ -145,38 +75,7 @@ bool source_ready(const source_t *self)
     return self->message_held || self->lost || self->credit_changed || hop_ready(self->hop);
 }
 
-/* Peers. */
-
-static peer_t *peer_by_route(const source_t *self, const hop_route_t *route)
-{
-    for (size_t i = 0; i < self->peer_count; i++) {
-        const hop_route_t *known = &self->peers[i]->route;
-        if (known->length == route->length &&
-            memcmp(known->bytes, route->bytes, route->length) == 0)
-            return self->peers[i];
-    }
-    return NULL;
-}
-
-static peer_t *peer_by_instance(const source_t *self, wire_view_t instance)
-{
-    for (size_t i = 0; i < self->peer_count; i++) {
-        if (memcmp(self->peers[i]->instance, instance.bytes, MESSAGE_INCARNATION_BYTES) == 0)
-            return self->peers[i];
-    }
-    return NULL;
-}
-
-static peer_t *peer_by_id(const source_t *self, source_peer_t id)
-{
-    for (size_t i = 0; i < self->peer_count; i++) {
-        if (self->peers[i]->id == id)
-            return self->peers[i];
-    }
-    return NULL;
-}
-
-static hop_result_t say(source_t *self, const hop_route_t *route, const char *type,
+hop_result_t source_say(source_t *self, const hop_route_t *route, const char *type,
                         const wire_table_t *table, const void *message, zmq_msg_t *body)
 {
     self->output.length = 0;
@@ -187,53 +86,36 @@ static hop_result_t say(source_t *self, const hop_route_t *route, const char *ty
     return hop_send(self->hop, route, &self->output, body);
 }
 
-static void ask_who(source_t *self, const hop_route_t *route)
+/* Giving. */
+
+static source_worker_t *peer_by_id(const source_t *self, source_peer_t id)
 {
-    const message_who_t message = {source_incarnation(self)};
-    /* A peer that is gone needs no answer; one that is there asks again. */
-    (void)say(self, route, MESSAGE_WHO, &message_who, &message, NULL);
+    for (size_t i = 0; i < self->peer_count; i++) {
+        if (self->peers[i]->id == id)
+            return self->peers[i];
+    }
+    return NULL;
 }
 
-/* Leases. */
-
-static void unlink_lease(source_t *self, lease_t *lease)
+void source_set_reachable(source_t *self, source_worker_t *peer, bool reachable)
 {
-    peer_t *peer = lease->peer;
-    peer->out[lease->sink].events--;
-    peer->out[lease->sink].bytes -= lease->bytes;
-    if (lease->previous)
-        lease->previous->next = lease->next;
-    else
-        peer->leases = lease->next;
-    if (lease->next)
-        lease->next->previous = lease->previous;
-    number_map_take(&self->leases, lease->number);
+    if (peer->unreachable == !reachable)
+        return;
+    peer->unreachable = !reachable;
+    peer->unreachable_ms = self->now_ms;
     self->credit_changed = true;
 }
 
-static void lose_lease(source_t *self, lease_t *lease)
+static bool may_give(const source_worker_t *peer)
 {
-    unlink_lease(self, lease);
-    lease->peer = NULL;
-    lease->next = self->lost;
-    self->lost = lease;
+    return !peer->leaving && !peer->unreachable;
 }
 
-static void drop_peer(source_t *self, size_t index)
+static bool has_credit(const source_worker_t *peer, size_t sink, uint64_t bytes, bool alone)
 {
-    peer_t *peer = self->peers[index];
-    while (peer->leases)
-        lose_lease(self, peer->leases);
-    self->peers[index] = self->peers[--self->peer_count];
-    self->credit_changed = true;
-    free(peer);
-}
-
-static bool has_credit(const peer_t *peer, size_t sink, uint64_t bytes, bool alone)
-{
-    const amount_t *capacity = &peer->capacity[sink];
-    const amount_t *out = &peer->out[sink];
-    if (peer->leaving || peer->unreachable_ms || capacity->events == 0)
+    const source_amount_t *capacity = &peer->capacity[sink];
+    const source_amount_t *out = &peer->out[sink];
+    if (capacity->events == 0)
         return false;
     if (out->events == 0)
         return true; /* however large: with nothing else out, it goes */
@@ -248,10 +130,10 @@ source_peer_t source_choose(const source_t *self, uint32_t wanted, uint64_t byte
     unsigned best_sinks = 0;
     uint64_t best_credit = 0;
     for (size_t i = 0; i < self->peer_count; i++) {
-        const peer_t *peer = self->peers[(self->turn + i) % self->peer_count];
+        const source_worker_t *peer = self->peers[(self->turn + i) % self->peer_count];
         uint32_t able = 0;
         uint64_t credit = 0;
-        for (size_t sink = 0; sink < self->sinks; sink++) {
+        for (size_t sink = 0; may_give(peer) && sink < self->sinks; sink++) {
             if ((wanted >> sink & 1) && has_credit(peer, sink, bytes, alone)) {
                 able |= 1u << sink;
                 credit += peer->capacity[sink].events - peer->out[sink].events;
@@ -268,67 +150,55 @@ source_peer_t source_choose(const source_t *self, uint32_t wanted, uint64_t byte
     return best;
 }
 
-static lease_t *lease_new(source_t *self, peer_t *peer, size_t sink, uint64_t bytes, uint64_t tag)
+/* Makes a lease per sink; their number, or 0 when memory ran out. */
+static size_t make_leases(source_t *self, source_worker_t *peer, const message_event_t *event,
+                          uint64_t bytes, uint32_t mask, uint64_t tag,
+                          source_lease_t *leases[MESSAGE_SINKS_MAX])
 {
-    lease_t *lease = calloc(1, sizeof(*lease));
-    if (!lease)
-        return NULL;
-    lease->number = ++self->last_lease;
-    if (number_map_put(&self->leases, lease->number, lease) != 0) {
-        free(lease);
-        return NULL;
+    size_t count = 0;
+    for (size_t sink = 0; sink < self->sinks; sink++) {
+        if (!(mask >> sink & 1))
+            continue;
+        source_lease_t *lease = source_lease_new(self, peer, sink, bytes);
+        if (!lease) {
+            while (count > 0)
+                source_lease_end(self, leases[--count]);
+            return 0;
+        }
+        lease->tag = tag;
+        memcpy(lease->event_id, event->event_id.bytes, sizeof(lease->event_id));
+        leases[count++] = lease;
     }
-    lease->peer = peer;
-    lease->sink = sink;
-    lease->bytes = bytes;
-    lease->tag = tag;
-    lease->next = peer->leases;
-    if (lease->next)
-        lease->next->previous = lease;
-    peer->leases = lease;
-    peer->out[sink].events++;
-    peer->out[sink].bytes += bytes;
-    return lease;
-}
-
-static void undo_leases(source_t *self, const message_sink_lease_t *leases, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        lease_t *lease = number_map_get(&self->leases, leases[i].number);
-        unlink_lease(self, lease);
-        free(lease);
-    }
+    return count;
 }
 
 bool source_give(source_t *self, source_peer_t peer_id, message_event_t *event, zmq_msg_t *body,
                  uint32_t mask, uint64_t tag, uint64_t numbers[MESSAGE_SINKS_MAX])
 {
-    peer_t *peer = peer_by_id(self, peer_id);
-    message_sink_lease_t leases[MESSAGE_SINKS_MAX];
-    size_t count = 0;
+    source_worker_t *peer = peer_by_id(self, peer_id);
+    source_lease_t *leases[MESSAGE_SINKS_MAX];
+    message_sink_lease_t told[MESSAGE_SINKS_MAX];
     if (!peer)
         return false;
     uint64_t bytes = (body ? zmq_msg_size(body) : 0) + event->record.length;
-    for (size_t sink = 0; sink < self->sinks; sink++) {
-        if (!(mask >> sink & 1))
-            continue;
-        lease_t *lease = lease_new(self, peer, sink, bytes, tag);
-        if (!lease) {
-            undo_leases(self, leases, count);
-            return false;
-        }
-        numbers[sink] = lease->number;
-        leases[count++] =
-            (message_sink_lease_t){wire_view(self->options.sinks[sink]), lease->number};
+    size_t count = make_leases(self, peer, event, bytes, mask, tag, leases);
+    if (count == 0)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        numbers[leases[i]->sink] = leases[i]->number;
+        told[i] = (message_sink_lease_t){wire_view(self->options.sinks[leases[i]->sink]),
+                                         leases[i]->number};
     }
     event->incarnation = source_incarnation(self);
-    event->sinks = (wire_list_t){leases, count};
-    hop_result_t result = say(self, &peer->route, MESSAGE_EVENT, &message_event, event, body);
+    event->sinks = (wire_list_t){told, count};
+    hop_result_t result =
+        source_say(self, &peer->route, MESSAGE_EVENT, &message_event, event, body);
     event->sinks = (wire_list_t){0};
     if (result != HOP_SENT) {
-        undo_leases(self, leases, count);
-        if (result == HOP_UNREACHABLE && !peer->unreachable_ms)
-            peer->unreachable_ms = peer->heard_ms; /* source_tick finds it and asks */
+        while (count > 0)
+            source_lease_end(self, leases[--count]);
+        if (result == HOP_UNREACHABLE)
+            source_set_reachable(self, peer, false);
         return false;
     }
     self->turn = (self->turn + 1) % self->peer_count;
@@ -337,209 +207,16 @@ bool source_give(source_t *self, source_peer_t peer_id, message_event_t *event, 
 
 bool source_go(source_t *self, source_peer_t peer_id, const message_resolutions_t *resolutions)
 {
-    peer_t *peer = peer_by_id(self, peer_id);
-    return peer &&
-           say(self, &peer->route, MESSAGE_GO, &message_resolutions, resolutions, NULL) == HOP_SENT;
+    source_worker_t *peer = peer_by_id(self, peer_id);
+    return peer && source_say(self, &peer->route, MESSAGE_GO, &message_resolutions, resolutions,
+                              NULL) == HOP_SENT;
 }
 
-/* What workers say. */
-
-static void refuse(source_t *self, const hop_route_t *route, const char *reason)
-{
-    static const uint64_t versions[] = {MESSAGE_VERSION};
-    const message_refuse_t message = {wire_view(reason), {versions, 1}};
-    (void)say(self, route, MESSAGE_REFUSE, &message_refuse, &message, NULL);
-}
-
-static bool speaks_our_version(const message_hello_t *hello)
-{
-    for (size_t i = 0; i < hello->versions.count; i++) {
-        if (hello->versions.numbers[i] == MESSAGE_VERSION)
-            return true;
-    }
-    return false;
-}
-
-static void take_capacity(source_t *self, peer_t *peer, const message_hello_t *hello)
-{
-    const message_capacity_t *capacities = hello->capacity.items;
-    memset(peer->capacity, 0, sizeof(peer->capacity));
-    for (size_t i = 0; i < hello->capacity.count; i++) {
-        for (size_t sink = 0; sink < self->sinks; sink++) {
-            if (wire_equals(capacities[i].sink, self->options.sinks[sink]))
-                peer->capacity[sink] = (amount_t){capacities[i].events, capacities[i].bytes};
-        }
-    }
-    self->credit_changed = true;
-}
-
-/* A new worker, or one that is known and comes over a new connection: NULL when it is refused. */
-static peer_t *admit(source_t *self, const message_hello_t *hello, const char **why)
-{
-    peer_t *peer = peer_by_instance(self, hello->instance);
-    if (peer)
-        return peer;
-    if (!speaks_our_version(hello)) {
-        *why = "no common protocol version";
-        return NULL;
-    }
-    if (!wire_equals(hello->stage, self->options.worker_stage)) {
-        *why = "this source serves another stage";
-        return NULL;
-    }
-    if (self->peer_count == SOURCE_PEERS_MAX || !(peer = calloc(1, sizeof(*peer)))) {
-        *why = "too many workers";
-        return NULL;
-    }
-    peer->id = ++self->last_peer;
-    memcpy(peer->instance, hello->instance.bytes, sizeof(peer->instance));
-    self->peers[self->peer_count++] = peer;
-    return peer;
-}
-
-/* Each hear_ function returns 1 when *input is to be reported, else 0. */
-
-static int not_the_protocol(source_input_t *input, const char *detail)
-{
-    *input = (source_input_t){.kind = SOURCE_REFUSED, .detail = detail};
-    return 1;
-}
-
-static bool decode(source_t *self, const wire_table_t *table, void *message)
-{
-    return wire_decode(zmq_msg_data(&self->message.head), zmq_msg_size(&self->message.head), table,
-                       message, &self->memory, NULL) == WIRE_OK;
-}
-
-static int hear_hello(source_t *self, int64_t now_ms, source_input_t *input)
-{
-    message_hello_t hello;
-    const char *why = "hello that cannot be read";
-    peer_t *peer = decode(self, &message_hello, &hello) ? admit(self, &hello, &why) : NULL;
-    if (!peer) {
-        refuse(self, &self->message.route, why);
-        return not_the_protocol(input, why);
-    }
-    peer->route = self->message.route;
-    peer->heard_ms = now_ms;
-    peer->unreachable_ms = 0;
-    take_capacity(self, peer, &hello);
-    return 0;
-}
-
-static int hear_ping(source_t *self, source_input_t *input)
-{
-    message_ping_t ping;
-    if (!decode(self, &message_ping, &ping))
-        return not_the_protocol(input, "ping that cannot be read");
-    const message_pong_t pong = {.number = ping.number};
-    (void)say(self, &self->message.route, MESSAGE_PONG, &message_pong, &pong, NULL);
-    return 0;
-}
-
-/* Both directions are first in, first out: what was leased before the ping and is not held when its
- * pong was written, and whose outcome did not come before the pong, is lost. */
-static int hear_pong(source_t *self, peer_t *peer, source_input_t *input)
-{
-    message_pong_t pong;
-    if (!decode(self, &message_pong, &pong))
-        return not_the_protocol(input, "pong that cannot be read");
-    if (pong.number != peer->ping_number)
-        return 0;
-    for (size_t i = 0; i < pong.held.count; i++) {
-        lease_t *lease = number_map_get(&self->leases, pong.held.numbers[i]);
-        if (lease)
-            lease->seen = pong.number;
-    }
-    for (lease_t *lease = peer->leases, *next; lease; lease = next) {
-        next = lease->next;
-        if (lease->number < peer->ping_mark && lease->seen != pong.number)
-            lose_lease(self, lease);
-    }
-    return 0;
-}
-
-static int hear_outcomes(source_t *self, source_input_t *input)
-{
-    if (!decode(self, &message_outcomes, &self->outcomes))
-        return not_the_protocol(input, "outcomes that cannot be read");
-    self->next_outcome = 0;
-    return 0;
-}
-
-static int hear_resolved(source_t *self, const peer_t *peer, source_input_t *input)
-{
-    if (!decode(self, &message_resolutions, &self->resolutions))
-        return not_the_protocol(input, "resolutions that cannot be read");
-    *input = (source_input_t){
-        .kind = SOURCE_RESOLVED, .peer = peer->id, .resolutions = &self->resolutions};
-    return 1;
-}
-
-static void hear_bye(source_t *self, peer_t *peer)
-{
-    const message_empty_t nothing = {0};
-    peer->leaving = true;
-    self->credit_changed = true;
-    (void)say(self, &peer->route, MESSAGE_BYE, &message_empty, &nothing, NULL); /* as ask_who */
-}
-
-static int hear(source_t *self, int64_t now_ms, source_input_t *input)
-{
-    wire_view_t type;
-    if (wire_type(zmq_msg_data(&self->message.head), zmq_msg_size(&self->message.head), &type) !=
-        WIRE_OK)
-        return not_the_protocol(input, "a message that cannot be read");
-    if (wire_equals(type, MESSAGE_HELLO))
-        return hear_hello(self, now_ms, input);
-    peer_t *peer = peer_by_route(self, &self->message.route);
-    if (peer) {
-        peer->heard_ms = now_ms;
-        peer->unreachable_ms = 0;
-    } else {
-        ask_who(self, &self->message.route);
-    }
-    /* `done` is a fact, whoever says it and however late. */
-    if (wire_equals(type, MESSAGE_OUTCOME))
-        return hear_outcomes(self, input);
-    if (!peer)
-        return 0;
-    if (wire_equals(type, MESSAGE_PING))
-        return hear_ping(self, input);
-    if (wire_equals(type, MESSAGE_PONG))
-        return hear_pong(self, peer, input);
-    if (wire_equals(type, MESSAGE_RESOLVED))
-        return hear_resolved(self, peer, input);
-    if (wire_equals(type, MESSAGE_BYE))
-        hear_bye(self, peer);
-    return 0; /* a word of a later version */
-}
-
-static void report_outcome(source_t *self, const message_outcome_t *outcome, source_input_t *input)
-{
-    bool ours = wire_same(outcome->incarnation, source_incarnation(self));
-    lease_t *lease = ours ? number_map_get(&self->leases, outcome->number) : NULL;
-    *input = (source_input_t){.kind = SOURCE_FOREIGN, .outcome = outcome, .sink = self->sinks};
-    for (size_t sink = 0; sink < self->sinks; sink++) {
-        if (wire_equals(outcome->sink, self->options.sinks[sink]))
-            input->sink = sink;
-    }
-    if (!lease || lease->sink != input->sink)
-        return;
-    input->kind = SOURCE_OUTCOME;
-    input->peer = lease->peer->id;
-    input->number = lease->number;
-    input->tag = lease->tag;
-    input->settles = !wire_equals(outcome->outcome, OUTCOME_WORKING);
-    if (input->settles) {
-        unlink_lease(self, lease);
-        free(lease);
-    }
-}
+/* Hearing. */
 
 static int take_lost(source_t *self, source_input_t *input)
 {
-    lease_t *lease = self->lost;
+    source_lease_t *lease = self->lost;
     if (!lease)
         return 0;
     self->lost = lease->next;
@@ -552,30 +229,23 @@ static int take_lost(source_t *self, source_input_t *input)
     return 1;
 }
 
-static int take_outcome(source_t *self, source_input_t *input)
-{
-    const message_outcome_t *outcomes = self->outcomes.outcomes.items;
-    while (self->next_outcome < self->outcomes.outcomes.count) {
-        report_outcome(self, &outcomes[self->next_outcome++], input);
-        if (input->sink < self->sinks)
-            return 1;
-    }
-    return 0;
-}
-
 int source_take(source_t *self, int64_t now_ms, source_input_t *input)
 {
+    self->now_ms = now_ms;
     for (;;) {
-        if (take_outcome(self, input) || take_lost(self, input))
+        if (source_hear_outcome(self, input) || take_lost(self, input))
             return 1;
         let_message_go(self);
         int received = hop_receive(self->hop, &self->message);
         if (received == 0)
             break;
-        if (received < 0)
-            return not_the_protocol(input, "a message of too many frames");
+        if (received < 0) {
+            *input = (source_input_t){.kind = SOURCE_REFUSED,
+                                      .detail = "something that is not a message"};
+            return 1;
+        }
         self->message_held = true;
-        if (hear(self, now_ms, input))
+        if (source_hear(self, input))
             return 1;
     }
     if (!self->credit_changed)
@@ -585,48 +255,75 @@ int source_take(source_t *self, int64_t now_ms, source_input_t *input)
     return 1;
 }
 
-static void ping(source_t *self, peer_t *peer, int64_t now_ms)
+/* Liveness. */
+
+/* A ping that is not answered yet is said again with the same mark: however slow the answers are,
+ * one of them counts. */
+static void ping(source_t *self, source_worker_t *peer)
 {
-    const message_ping_t message = {peer->ping_number + 1};
-    if (peer->leaving)
-        return; /* bye was the last word */
-    switch (say(self, &peer->route, MESSAGE_PING, &message_ping, &message, NULL)) {
-    case HOP_SENT:
+    if (peer->ponged || peer->ping_number == 0) {
         peer->ping_number++;
         peer->ping_mark = self->last_lease + 1;
-        break;
-    case HOP_UNREACHABLE:
-        if (!peer->unreachable_ms)
-            peer->unreachable_ms = now_ms;
-        break;
-    case HOP_FAILED:
-        break;
+        peer->ponged = false;
     }
+    peer->ping_due = false;
+    const message_ping_t message = {peer->ping_number, source_incarnation(self)};
+    if (source_say(self, &peer->route, MESSAGE_PING, &message_ping, &message, NULL) ==
+        HOP_UNREACHABLE)
+        source_set_reachable(self, peer, false);
+}
+
+static void drop_peer(source_t *self, size_t index)
+{
+    source_worker_t *peer = self->peers[index];
+    while (peer->leases)
+        source_lease_lose(self, peer->leases);
+    self->peers[index] = self->peers[--self->peer_count];
+    self->credit_changed = true;
+    free(peer);
+}
+
+static bool is_over(const source_t *self, const source_worker_t *peer)
+{
+    if (peer->leaving && !peer->leases)
+        return true;
+    if (self->now_ms - peer->heard_ms > self->options.peer_silence_ms)
+        return true;
+    return peer->unreachable && self->now_ms - peer->unreachable_ms > self->options.peer_gone_ms;
+}
+
+static void ping_who_came(source_t *self)
+{
+    for (size_t i = 0; self->ping_due && i < self->peer_count; i++) {
+        if (self->peers[i]->ping_due)
+            ping(self, self->peers[i]);
+    }
+    self->ping_due = false;
 }
 
 int64_t source_tick(source_t *self, int64_t now_ms)
 {
+    self->now_ms = now_ms;
+    ping_who_came(self);
     if (now_ms < self->next_ping_ms)
         return self->next_ping_ms - now_ms;
     for (size_t i = self->peer_count; i-- > 0;) {
-        peer_t *peer = self->peers[i];
-        bool silent = now_ms - peer->heard_ms > self->options.peer_silence_ms;
-        bool gone =
-            peer->unreachable_ms && now_ms - peer->unreachable_ms > self->options.peer_gone_ms;
-        if (silent || gone || (peer->leaving && !peer->leases))
+        if (is_over(self, self->peers[i]))
             drop_peer(self, i);
         else
-            ping(self, peer, now_ms);
+            ping(self, self->peers[i]);
     }
     self->next_ping_ms = now_ms + self->options.ping_interval_ms;
     return self->options.ping_interval_ms;
 }
 
+/* Figures. */
+
 size_t source_workers(const source_t *self)
 {
     size_t count = 0;
     for (size_t i = 0; i < self->peer_count; i++)
-        count += !self->peers[i]->leaving && !self->peers[i]->unreachable_ms;
+        count += may_give(self->peers[i]);
     return count;
 }
 
@@ -634,8 +331,8 @@ void source_capacity(const source_t *self, size_t sink, uint64_t *events, uint64
 {
     *events = *bytes = 0;
     for (size_t i = 0; i < self->peer_count; i++) {
-        const peer_t *peer = self->peers[i];
-        if (peer->leaving || peer->unreachable_ms)
+        const source_worker_t *peer = self->peers[i];
+        if (!may_give(peer))
             continue;
         *events += peer->capacity[sink].events;
         *bytes += peer->capacity[sink].bytes;

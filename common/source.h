@@ -5,6 +5,10 @@
  * cannot go now is not taken, and a lease that is lost is reported, once.  PROTOCOL.md has the
  * messages.
  *
+ * One turn of the caller's loop: source_take until it returns 0, then source_choose and source_give
+ * for what may go, then source_tick.  The order matters: outcomes that came over an old connection
+ * are heard before the ping whose pong tells what is lost.
+ *
  * Thread rule: one thread, the one that made it. */
 #ifndef POSTCALL_COMMON_SOURCE_H
 #define POSTCALL_COMMON_SOURCE_H
@@ -22,9 +26,9 @@ typedef struct {
     const char *endpoint;
     const char *worker_stage; /* who may say hello here */
     const char *const *sinks; /* NULL-terminated, at most MESSAGE_SINKS_MAX; borrowed */
-    int64_t ping_interval_ms; /* 1,000 */
-    int64_t peer_silence_ms;  /* 15,000: a large body in transit delays pongs */
-    int64_t peer_gone_ms;     /* 2,000: its connection is gone and it did not come back */
+    int64_t ping_interval_ms; /* TIMING_PING_INTERVAL_MS */
+    int64_t peer_silence_ms;  /* TIMING_PEER_SILENCE_MS */
+    int64_t peer_gone_ms;     /* TIMING_PEER_GONE_MS */
 } source_options_t;
 
 source_t *source_new(const source_options_t *options, int64_t now_ms, fault_t *fault);
@@ -61,7 +65,8 @@ bool source_go(source_t *self, source_peer_t peer, const message_resolutions_t *
 
 typedef enum {
     SOURCE_OUTCOME,  /* of a lease of this source: `lease` and `outcome` are set */
-    SOURCE_FOREIGN,  /* an outcome whose lease is not out: late, or of an earlier incarnation */
+    SOURCE_FOREIGN,  /* an outcome whose lease is not out: late, of an earlier incarnation, or of
+                        another event than was leased */
     SOURCE_LOST,     /* a lease whose worker is gone or does not have it: `lease` is set */
     SOURCE_RESOLVED, /* `resolutions` from `peer` */
     SOURCE_CREDIT,   /* capacity changed: more or less can be given */

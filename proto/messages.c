@@ -112,7 +112,10 @@ static const wire_field_t outcomes_fields[] = {
 };
 const wire_table_t message_outcomes = TABLE(MESSAGE_OUTCOME, message_outcomes_t, outcomes_fields);
 
-static const wire_field_t ping_fields[] = {{AT(message_ping_t, number), NUMBER, NEEDED}};
+static const wire_field_t ping_fields[] = {
+    {AT(message_ping_t, number), NUMBER, NEEDED},
+    {AT(message_ping_t, incarnation), RANDOM},
+};
 const wire_table_t message_ping = TABLE(MESSAGE_PING, message_ping_t, ping_fields);
 
 static const wire_field_t pong_fields[] = {

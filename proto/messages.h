@@ -35,7 +35,8 @@
 #define MESSAGE_RECORD_BYTES_MAX  (11u << 20)
 #define MESSAGE_SINKS_MAX         16
 #define MESSAGE_BATCH_MAX         1024
-#define MESSAGE_LEASES_MAX        65536
+#define MESSAGE_LEASES_MAX        65536 /* that one source has out at one worker */
+#define MESSAGE_NUMBER_MAX        ((1ull << 53) - 1)
 
 /* worker → source: what a worker can hold, per sink; a resolver adds up its own workers. */
 typedef struct {
@@ -126,7 +127,8 @@ typedef struct {
 } message_outcomes_t;
 
 typedef struct {
-    uint64_t number; /* echoed by the pong */
+    uint64_t number;         /* echoed by the pong */
+    wire_view_t incarnation; /* of a source; a worker has none to tell */
 } message_ping_t;
 
 typedef struct {
