@@ -163,16 +163,15 @@ static void keep_house(deliver_t *self, int64_t now_ms)
 
 int64_t deliver_turn(deliver_t *self, int64_t now_ms)
 {
-    int budget = DELIVER_TURN_EVENTS;
     deliver_hear_journal(self);
     deliver_hear_letters(self);
     deliver_hear(self, now_ms);
     tick_sinks(self, now_ms);
-    deliver_give_again(self, now_ms, &budget);
-    deliver_give_fresh(self, now_ms, &budget);
+    bool more = deliver_give_again(self, now_ms);
+    more = deliver_give_fresh(self, now_ms) || more;
     keep_house(self, now_ms);
     int64_t wait_ms = source_tick(self->source, now_ms);
-    if (budget <= 0)
+    if (more)
         return 0;
     return wait_ms < TICK_MS ? wait_ms : TICK_MS;
 }

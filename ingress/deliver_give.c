@@ -210,7 +210,7 @@ static bool read_pending(deliver_t *self, deliver_lane_t *lane)
 }
 
 /* Hands out the pending event of a group.  False when the group cannot go on now. */
-static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms, int *budget)
+static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms)
 {
     deliver_lane_t *lane = &self->lanes[leader];
     const journal_event_t *event = &lane->pending;
@@ -227,7 +227,6 @@ static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms, int *bu
             return false;
         if (given)
             admit_leased(self, event, given, numbers, now_ms);
-        --*budget;
     }
     if (wanted & ~given)
         split(self, leader, wanted & ~given);
@@ -258,14 +257,25 @@ static void merge(deliver_t *self)
     }
 }
 
-void deliver_give_fresh(deliver_t *self, int64_t now_ms, int *budget)
+/* Gives what one group can take; true when its turn ended before that. */
+static bool give_group(deliver_t *self, size_t leader, int64_t now_ms)
 {
-    for (size_t sink = 0; sink < self->sink_count; sink++) {
-        while (*budget > 0 && self->lanes[sink].leader == sink &&
-               read_pending(self, &self->lanes[sink]) && give_pending(self, sink, now_ms, budget))
-            continue;
+    deliver_lane_t *lane = &self->lanes[leader];
+    for (int events = 0; events < DELIVER_TURN_EVENTS; events++) {
+        if (lane->leader != leader || !read_pending(self, lane) ||
+            !give_pending(self, leader, now_ms))
+            return false;
     }
+    return true;
+}
+
+bool deliver_give_fresh(deliver_t *self, int64_t now_ms)
+{
+    bool more = false;
+    for (size_t sink = 0; sink < self->sink_count; sink++)
+        more = give_group(self, sink, now_ms) || more;
     merge(self);
+    return more;
 }
 
 /* Events that were out before. */
@@ -332,10 +342,14 @@ static bool give_one_again(deliver_t *self, size_t sink, int64_t now_ms)
     }
 }
 
-void deliver_give_again(deliver_t *self, int64_t now_ms, int *budget)
+bool deliver_give_again(deliver_t *self, int64_t now_ms)
 {
+    bool more = false;
     for (size_t sink = 0; sink < self->sink_count; sink++) {
-        while (*budget > 0 && give_one_again(self, sink, now_ms))
-            --*budget;
+        int given = 0;
+        while (given < DELIVER_TURN_EVENTS && give_one_again(self, sink, now_ms))
+            given++;
+        more = more || given == DELIVER_TURN_EVENTS;
     }
+    return more;
 }

@@ -7,8 +7,9 @@
 #include "ingress/deliver.h"
 #include "ingress/letters.h"
 
-/* Events given in one turn before the loop hears again what came back. */
-#define DELIVER_TURN_EVENTS 256
+/* Events that one group of cursors may look at, and that one sink may be given again, before the
+ * loop hears again what came back and the others have their turn. */
+#define DELIVER_TURN_EVENTS 128
 
 /* A resolution that is recorded but not yet on stable storage: its `go` waits. */
 typedef struct {
@@ -52,7 +53,6 @@ struct deliver_t {
     uint64_t last_ticket;
     wire_memory_t memory;
     int64_t next_housekeeping_ms;
-    bool more; /* the turn ended because its budget was used up */
     deliver_metrics_t measures[MESSAGE_SINKS_MAX];
     metric_t *workers;
     metric_t *unreadable;
@@ -60,9 +60,9 @@ struct deliver_t {
 
 #define DELIVER_ALL_SINKS(self) ((uint32_t)((1ull << (self)->sink_count) - 1))
 
-/* deliver_give.c */
-void deliver_give_fresh(deliver_t *self, int64_t now_ms, int *budget);
-void deliver_give_again(deliver_t *self, int64_t now_ms, int *budget);
+/* deliver_give.c: both return true when there was more to give than one turn may. */
+bool deliver_give_fresh(deliver_t *self, int64_t now_ms);
+bool deliver_give_again(deliver_t *self, int64_t now_ms);
 /* Reads the event of an entry.  1: it is in *event; 0: it cannot be read now; -1: it is gone. */
 int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
 
