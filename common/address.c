@@ -48,8 +48,8 @@ static int parse_port(const char *text)
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 5 || text[digits])
         return -1;
-    int port = atoi(text);
-    return port <= UINT16_MAX ? port : -1;
+    long port = strtol(text, NULL, 10);
+    return port <= UINT16_MAX ? (int)port : -1;
 }
 
 static bool is_v6(const char *host)

@@ -108,7 +108,8 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, answer_t *
     return result;
 }
 
-/* Called when the headers are in, and answered then: a body is never read. */
+/* Called when the headers are in, and answered then: a body is never read.
+ * NOLINTNEXTLINE(readability-function-size): libmicrohttpd's */
 static enum MHD_Result handle(void *admin, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_length, void **request)
@@ -131,7 +132,7 @@ static int listen_on(const address_listen_t *address)
     int fd = socket(address->to.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (fd < 0)
         return -1;
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     if (bind(fd, &address->to.any, address->length) || listen(fd, BACKLOG)) {
         int reason = errno;
         close(fd);

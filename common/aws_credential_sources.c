@@ -1,6 +1,7 @@
 #include "common/aws_credential_sources.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <openssl/crypto.h>
@@ -27,9 +28,11 @@ static aws_fetch_status_t environment_start(aws_fetch_t *fetch, fault_t *fault)
 {
     (void)fault;
     const aws_credential_settings_t *given = &fetch->settings->credentials;
-    strcpy(fetch->keys.access_key_id, given->access_key_id);
-    strcpy(fetch->keys.secret_access_key, given->secret_access_key);
-    strcpy(fetch->keys.session_token, given->session_token ? given->session_token : "");
+    aws_key_set_t *keys = &fetch->keys;
+    (void)snprintf(keys->access_key_id, AWS_KEY_ID_BYTES, "%s", given->access_key_id);
+    (void)snprintf(keys->secret_access_key, AWS_SECRET_KEY_BYTES, "%s", given->secret_access_key);
+    (void)snprintf(keys->session_token, AWS_SESSION_TOKEN_BYTES, "%s",
+                   given->session_token ? given->session_token : "");
     return AWS_FETCH_DONE;
 }
 

@@ -24,7 +24,7 @@ static int find_region(const aws_settings_t *settings, aws_endpoint_t *endpoint,
     if (!is_region(region))
         return fault_set(fault, "%s is '%.40s', which is no region such as eu-central-1", name,
                          region);
-    strcpy(endpoint->region, region);
+    (void)snprintf(endpoint->region, sizeof(endpoint->region), "%s", region);
     return 0;
 }
 
@@ -139,7 +139,7 @@ int aws_endpoint_url(const aws_endpoint_t *self, const char *path, char *url, si
 bool aws_endpoint_is_loopback(const aws_endpoint_t *self)
 {
     char host[AWS_HOST_BYTES];
-    strcpy(host, self->host);
+    memcpy(host, self->host, sizeof(host));
     if (host[0] == '[')
         return strncmp(host, "[::1]", 5) == 0;
     host[strcspn(host, ":")] = '\0';

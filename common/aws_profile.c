@@ -117,7 +117,7 @@ static int take_entry(profile_t *profile, const char *entry, const char *value, 
             continue;
         if (strlen(value) >= key_entries[i].capacity)
             return fault_set(fault, "%s of AWS profile '%.60s' is too long", entry, profile->name);
-        strcpy((char *)&profile->keys + key_entries[i].offset, value);
+        memcpy((char *)&profile->keys + key_entries[i].offset, value, strlen(value) + 1);
     }
     return 0;
 }

@@ -1,6 +1,7 @@
 #include "common/http_client.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -164,14 +165,11 @@ static int add_header(transfer_t *transfer, const http_header_t *header, fault_t
 {
     if (!is_header_text(header->name) || !is_header_text(header->value))
         return fault_set(fault, "header %.60s holds a control character", header->name);
-    size_t bytes = strlen(header->name) + strlen(header->value) + 3;
-    char *line = malloc(bytes);
-    if (!line)
-        return fault_set(fault, "out of memory");
-    strcpy(line, header->name);
     /* libcurl's spelling of a header with an empty value; "X:" would take X away instead. */
-    strcat(line, *header->value ? ": " : ";");
-    strcat(line, header->value);
+    const char *joint = *header->value ? ": " : ";";
+    char *line;
+    if (asprintf(&line, "%s%s%s", header->name, joint, header->value) < 0)
+        return fault_set(fault, "out of memory");
     int result = append_header(transfer, line);
     free(line);
     return result == 0 ? 0 : fault_set(fault, "out of memory");
@@ -192,8 +190,7 @@ static int add_headers(transfer_t *transfer, const http_request_t *request, faul
     static const char *const unwanted[] = {"Accept", "Expect", "Content-Type"};
     for (size_t i = 0; i < sizeof(unwanted) / sizeof(*unwanted); i++) {
         char line[32];
-        strcpy(line, unwanted[i]);
-        strcat(line, ":");
+        (void)snprintf(line, sizeof(line), "%s:", unwanted[i]);
         if (!names_header(request, unwanted[i]) && append_header(transfer, line) != 0)
             return fault_set(fault, "out of memory");
     }

@@ -5,6 +5,7 @@
 #include "common/file_io.h"
 #include "common/journal_private.h"
 
+#include <assert.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -29,6 +30,7 @@ int outcome_queue_add(outcome_queue_t *self, const outcome_write_t *write, const
 {
     if (make_room(self) != 0 || buffer_append(&self->bytes, bytes, write->length) != 0)
         return -1;
+    assert(self->writes);
     outcome_write_t *last = self->count ? &self->writes[self->count - 1] : NULL;
     if (last && last->segment == write->segment && last->offset + last->length == write->offset)
         last->length += write->length;

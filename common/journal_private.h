@@ -195,10 +195,7 @@ int journal_segment_read_fd(journal_t *self, journal_segment_t *segment, fault_t
 
 /* Makes of what the last process left what may be counted on, and fills the registry. */
 int journal_recover(journal_t *self, journal_found_t *found, fault_t *fault);
-/* Reads who was a sink before, and settles where each begins. */
-int journal_sinks_restore(journal_t *self, fault_t *fault);
-/* Deletes spilled bodies that no record names; counts the others. */
-void journal_bodies_restore(journal_t *self, uint64_t *named, size_t count, journal_found_t *found);
+
 /* journal_restore */
 
 /* Takes in what the outcome file of a segment says; rewrites it unless it is known to be stable.

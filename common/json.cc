@@ -345,6 +345,7 @@ void json_reader_destroy(json_reader_t **self)
     *self = nullptr;
 }
 
+// NOLINTNEXTLINE(readability-function-size): a text and two lists, each with its length
 json_status_t json_read(json_reader_t *self, const char *text, size_t bytes,
                         const json_path_t *paths, size_t count, json_value_t *values,
                         fault_t *fault)

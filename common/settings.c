@@ -118,7 +118,7 @@ static int read_secret_file(const char *name, const char *path, char *text, faul
     setvbuf(file, NULL, _IONBF, 0);
     size_t length = fread(text, 1, SETTINGS_SECRET_BYTES_MAX + 1, file);
     int error = ferror(file) ? errno : 0;
-    fclose(file);
+    (void)fclose(file); /* was only read */
     if (error)
         return fault_set_errno(fault, error, "%s: cannot read \"%.96s\"", name, path);
     if (length > SETTINGS_SECRET_BYTES_MAX)
@@ -249,7 +249,9 @@ static size_t struct_size(const setting_t *table, size_t count)
 int settings_reload(const setting_t *table, size_t count, char *const *environment, void *into,
                     fault_t *fault)
 {
-    void *fresh = calloc(1, struct_size(table, count));
+    size_t bytes = struct_size(table, count);
+    assert(bytes > 0);
+    void *fresh = calloc(1, bytes);
     if (!fresh)
         return fault_set(fault, "out of memory");
     int result = 0;

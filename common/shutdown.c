@@ -36,11 +36,12 @@ static void set_handlers(void (*handler)(int), void (*write_handler)(int))
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < HANDLED_SIGNALS; i++)
         sigaddset(&action.sa_mask, handled_signals[i]);
+    /* sigaction fails for numbers that are no signals. */
     for (size_t i = 0; i < HANDLED_SIGNALS; i++)
-        sigaction(handled_signals[i], &action, NULL);
+        (void)sigaction(handled_signals[i], &action, NULL);
     action.sa_handler = write_handler;
-    sigaction(SIGPIPE, &action, NULL);
-    sigaction(SIGXFSZ, &action, NULL);
+    (void)sigaction(SIGPIPE, &action, NULL);
+    (void)sigaction(SIGXFSZ, &action, NULL);
 }
 
 int shutdown_open(fault_t *fault)

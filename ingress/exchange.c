@@ -134,6 +134,7 @@ static enum MHD_Result store(exchange_t *self)
     return MHD_YES;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libmicrohttpd's parameters */
 enum MHD_Result exchange_on_request(void *port, struct MHD_Connection *library, const char *url,
                                     const char *method, const char *version, const char *bytes,
                                     size_t *length, void **context)

@@ -59,7 +59,7 @@ uint16_t listener_port(int fd)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } name;
+    } name = {.any = {.sa_family = AF_UNSPEC}};
     socklen_t length = sizeof(name);
     if (getsockname(fd, &name.any, &length) != 0)
         return 0;

@@ -15,6 +15,7 @@
 
 #include <czmq.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ static int handed_over_socket(void)
 {
     const char *count = getenv("LISTEN_FDS");
     const char *pid = getenv("LISTEN_PID");
-    if (!count || atoi(count) < 1 || (pid && atoi(pid) != (int)getpid()))
+    if (!count || strtol(count, NULL, 10) < 1 || (pid && strtol(pid, NULL, 10) != getpid()))
         return -1;
     return LISTEN_FDS_START;
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -24,9 +23,12 @@ struct object_dir {
 static bool kernel_reports(void)
 {
     struct utsname kernel;
-    int major = 0, minor = 0;
-    return uname(&kernel) == 0 && sscanf(kernel.release, "%d.%d", &major, &minor) == 2 &&
-           (major > 5 || (major == 5 && minor >= 8));
+    if (uname(&kernel) != 0)
+        return false;
+    char *rest;
+    long major = strtol(kernel.release, &rest, 10);
+    long minor = *rest == '.' ? strtol(rest + 1, NULL, 10) : 0;
+    return major > 5 || (major == 5 && minor >= 8);
 }
 
 /* Whether a failed write of any file makes the next syncfs fail. */

@@ -276,12 +276,13 @@ static void compare(s3_t *self, job_t *job, const http_response_t *response)
         end_well(self, job, order == 0 ? S3_SAME : S3_KEPT_NEWER);
         return;
     }
-    if (!etag || strlen(etag) >= sizeof(job->etag)) {
+    size_t etag_bytes = etag ? strlen(etag) : 0;
+    if (etag_bytes == 0 || etag_bytes >= sizeof(job->etag)) {
         fault_set(&job->write->reason, "S3 gives no ETag to replace the older object by");
         end_in_retry(self, job, SCOPE_EVENT);
         return;
     }
-    strcpy(job->etag, etag);
+    memcpy(job->etag, etag, etag_bytes + 1);
     go_on(job, STEP_REPLACE, 0);
 }
 

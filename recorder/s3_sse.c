@@ -14,7 +14,7 @@ static int read_key(const char *text, s3_sse_t *sse)
         if (text[i] <= ' ' || text[i] > '~')
             return -1;
     }
-    strcpy(sse->key, text);
+    memcpy(sse->key, text, bytes + 1);
     return 0;
 }
 

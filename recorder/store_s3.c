@@ -4,6 +4,7 @@
 #include "recorder/s3.h"
 #include "recorder/store.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 /* An event whose object is on its way. */
@@ -53,8 +54,10 @@ static void store_close(store_t **self_p)
     if (!self)
         return;
     s3_destroy(&self->s3);
-    while (self->out)
+    while (self->out) {
+        assert(!self->out->previous);
         drop_entry(self, self->out); /* its event goes with the worker, and is given again */
+    }
     json_reader_destroy(&self->reader);
     free(self);
     *self_p = NULL;

@@ -21,6 +21,7 @@
 #define LOCK_TIMEOUT "30s"
 
 static const char marker[] = "\n-- migration ";
+static const char floor_marker[] = ", floor ";
 
 /* One migration, a view of schema_sql. */
 typedef struct {
@@ -37,9 +38,11 @@ static bool next_migration(const char **at, migration_t *migration)
     if (!start)
         return false;
     const char *end = strstr(start + 1, marker);
-    int fields =
-        sscanf(start, "\n-- migration %d, floor %d:", &migration->version, &migration->floor);
-    assert(fields == 2);
+    char *rest;
+    migration->version = (int)strtol(start + strlen(marker), &rest, 10);
+    assert(strncmp(rest, floor_marker, strlen(floor_marker)) == 0);
+    migration->floor = (int)strtol(rest + strlen(floor_marker), &rest, 10);
+    assert(*rest == ':');
     migration->sql = start;
     migration->sql_bytes = end ? (size_t)(end - start) : strlen(start);
     *at = start + migration->sql_bytes;
@@ -81,7 +84,7 @@ static int run_only(PGconn *connection, const char *sql, fault_t *fault)
 
 static int number_at(const PGresult *result, int column)
 {
-    return PQntuples(result) > 0 ? atoi(PQgetvalue(result, 0, column)) : 0;
+    return PQntuples(result) > 0 ? (int)strtol(PQgetvalue(result, 0, column), NULL, 10) : 0;
 }
 
 int migrate_check(const PGresult *versions, fault_t *fault)

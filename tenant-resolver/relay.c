@@ -106,9 +106,9 @@ relay_t *relay_new(const relay_options_t *options, metrics_t *metrics, int64_t n
     make_metrics(self, metrics);
     self->reader = json_reader_new();
     self->agents = agents_new(&options->agents, fault);
-    if (!self->reader || !self->agents || !make_outlets(self, now_ms, fault))
-        relay_destroy(&self);
-    else if (!(self->upstream = worker_new(&self->options.upstream, now_ms, fault)))
+    if (self->reader && self->agents && make_outlets(self, now_ms, fault))
+        self->upstream = worker_new(&self->options.upstream, now_ms, fault);
+    if (!self->upstream)
         relay_destroy(&self);
     return self;
 }

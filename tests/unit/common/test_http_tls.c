@@ -15,8 +15,6 @@
 
 #include <cmocka.h>
 
-extern char **environ;
-
 /* `openssl s_server` on a port of its choice, with a certificate for localhost. */
 typedef struct {
     char directory[32];

@@ -114,6 +114,7 @@ static const struct {
     {TEXT("nul\0behind"), "\"nul\\u0000behind\""},
     {TEXT("\x1b[2J\x7f\r\t"), "\"\\u001b[2J\\u007f\\u000d\\u0009\""},
     {TEXT("c1 \xc2\x9b"), "\"c1 \\u009b\""},
+    /* NOLINTNEXTLINE(misc-misleading-bidirectional) */
     {TEXT("bidi \xe2\x80\xae"), "\"bidi \\u202e\""},
     {TEXT("caf\xc3\xa9"), "\"caf\xc3\xa9\""},
     {TEXT("bad \xc3("), "\"bad \xef\xbf\xbd(\""},

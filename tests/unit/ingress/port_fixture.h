@@ -96,7 +96,7 @@ static inline bool fixture_await(const port_fixture_t *self, const char *series,
 /* Writes the signature header of `body`, with CRLF, as of `offset_s` from now. */
 static inline void sign(char line[160], const void *body, size_t bytes, int64_t offset_s)
 {
-    long long now_s = (long long)(clock_unix_us() / 1000000 + offset_s);
+    long long now_s = clock_unix_us() / 1000000 + offset_s;
     buffer_t message = {0};
     assert_int_equal(buffer_printf(&message, "%lld.", now_s), 0);
     assert_int_equal(buffer_append(&message, body, bytes), 0);
