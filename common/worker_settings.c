@@ -1,7 +1,5 @@
 #include "common/worker_settings.h"
 
-#define REFUSED_RETRY_MS 10000
-
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
                                   int64_t now_ms, fault_t *fault)
 {
@@ -12,7 +10,7 @@ worker_t *worker_settings_connect(const worker_settings_t *settings, const char 
         .sinks = sink,
         .ping_interval_ms = settings->ping_interval_ms,
         .source_silence_ms = settings->peer_silence_ms,
-        .refused_retry_ms = REFUSED_RETRY_MS,
+        .refused_retry_ms = TIMING_REFUSED_RETRY_MS,
         .gate_alone = true,
     };
     worker_t *worker = worker_new(&options, now_ms, fault);

@@ -4,6 +4,7 @@
 
 #include "common/settings.h"
 #include "common/worker.h"
+#include "proto/timing.h"
 
 typedef struct {
     settings_list_t connect;
@@ -21,10 +22,10 @@ typedef struct {
      .fallback = connect_fallback,                                                                 \
      .help = "Where " from " is, as ZeroMQ endpoints; several, separated by commas."},             \
     {.name = prefix "_PING_INTERVAL_MS", SETTING_INTEGER(structure, member.ping_interval_ms),      \
-     .fallback = "1000", .min = 10, .max = 60000,                                                  \
+     .fallback = TIMING_TEXT(TIMING_PING_INTERVAL_MS), .min = 10, .max = 60000,                    \
      .help = "How often neighbours are pinged, in milliseconds."},                                 \
     {.name = prefix "_PEER_SILENCE_MS", SETTING_INTEGER(structure, member.peer_silence_ms),        \
-     .fallback = "15000", .min = 100, .max = 600000,                                               \
+     .fallback = TIMING_TEXT(TIMING_PEER_SILENCE_MS), .min = 100, .max = 600000,                   \
      .help = "A neighbour that says nothing for so long is taken for gone."},                      \
     {.name = prefix "_DRAIN_SECONDS", SETTING_INTEGER(structure, member.drain_seconds),            \
      .fallback = "8", .min = 0, .max = 3600,                                                       \

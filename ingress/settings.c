@@ -2,7 +2,9 @@
 
 #include "common/address.h"
 #include "common/hop.h"
+#include "proto/endpoints.h"
 #include "proto/routes.h"
+#include "proto/timing.h"
 
 #include <string.h>
 
@@ -59,7 +61,8 @@ static const setting_t table[] = {
     {.name = "INGRESS_LISTEN", SETTING_TEXT(settings_t, http.listen), .fallback = "0.0.0.0:3003",
      .check = check_listen,
      .help = "Where webhooks are received: IP:PORT."},
-    {.name = "INGRESS_BIND", SETTING_ADDRESS(settings_t, bind), .fallback = "tcp://127.0.0.1:5601",
+    {.name = ENDPOINT_INGRESS_BIND, SETTING_ADDRESS(settings_t, bind),
+     .fallback = ENDPOINT_INGRESS,
      .help = "Where tenant-resolvers connect."},
     {.name = "INGRESS_SINKS", SETTING_LIST(settings_t, sinks), .check = check_sink,
      .fallback = SINK_LOGGER "," SINK_RECORDER "," SINK_RESOURCES_SINK,
@@ -154,7 +157,7 @@ static const setting_t table[] = {
      .help = "How long a sender that was cut off may take to read why."},
 
     {.name = "INGRESS_ACK_WAIT_MS", SETTING_INTEGER(settings_t, delivery.ack_wait_ms),
-     .fallback = "30000", .min = 50, .max = 3600000,
+     .fallback = TIMING_TEXT(TIMING_ACK_WAIT_MS), .min = 50, .max = 3600000,
      .help = "A lease without an outcome runs out after this."},
     {.name = "INGRESS_WINDOW_EVENTS", SETTING_INTEGER(settings_t, delivery.window_events),
      .fallback = "4096", .min = 1, .max = 60000,
@@ -196,13 +199,13 @@ static const setting_t table[] = {
      .fallback = "900", .min = 0, .max = 604800,
      .help = "How long an agent that is not in the directory is looked for; then a dead letter."},
     {.name = "INGRESS_PING_INTERVAL_MS", SETTING_INTEGER(settings_t, delivery.ping_interval_ms),
-     .fallback = "1000", .min = 10, .max = 60000,
+     .fallback = TIMING_TEXT(TIMING_PING_INTERVAL_MS), .min = 10, .max = 60000,
      .help = "How often neighbours are pinged, in milliseconds."},
     {.name = "INGRESS_PEER_SILENCE_MS", SETTING_INTEGER(settings_t, delivery.peer_silence_ms),
-     .fallback = "15000", .min = 100, .max = 600000,
+     .fallback = TIMING_TEXT(TIMING_PEER_SILENCE_MS), .min = 100, .max = 600000,
      .help = "A neighbour that says nothing for so long is taken for gone."},
     {.name = "INGRESS_PEER_GONE_MS", SETTING_INTEGER(settings_t, delivery.peer_gone_ms),
-     .fallback = "2000", .min = 10, .max = 600000,
+     .fallback = TIMING_TEXT(TIMING_PEER_GONE_MS), .min = 10, .max = 600000,
      .help = "A neighbour whose connection is gone for so long is taken for gone."},
     {.name = "INGRESS_DRAIN_SECONDS", SETTING_INTEGER(settings_t, drain_seconds),
      .fallback = "8", .min = 0, .max = 3600,

@@ -1,5 +1,7 @@
 #include "logger/settings.h"
 
+#include "proto/endpoints.h"
+
 #include <string.h>
 
 typedef logger_settings_t settings_t;
@@ -15,7 +17,7 @@ static int check_stream(const char *text, fault_t *fault)
 /* clang-format off */
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("LOGGER", "127.0.0.1:9603", settings_t, shared),
-    WORKER_SETTINGS_ROWS("LOGGER", "tcp://127.0.0.1:5611", "the tenant-resolver", settings_t,
+    WORKER_SETTINGS_ROWS("LOGGER", ENDPOINT_LOGGER, "the tenant-resolver", settings_t,
                          worker),
     WORKER_CAPACITY_ROWS("LOGGER", "4000", "64MiB", settings_t, worker),
     {.name = "LOGGER_STREAM", SETTING_TEXT(settings_t, stream), .check = check_stream,

@@ -1,5 +1,7 @@
 #include "recorder/settings.h"
 
+#include "proto/endpoints.h"
+
 #include <string.h>
 
 typedef recorder_settings_t settings_t;
@@ -31,7 +33,7 @@ static int check_buckets(const void *settings, fault_t *fault)
 /* clang-format off */
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("RECORDER", "127.0.0.1:9604", settings_t, shared),
-    WORKER_SETTINGS_ROWS("RECORDER", "tcp://127.0.0.1:5612", "the tenant-resolver", settings_t,
+    WORKER_SETTINGS_ROWS("RECORDER", ENDPOINT_RECORDER, "the tenant-resolver", settings_t,
                          worker),
     WORKER_CAPACITY_ROWS("RECORDER", "2000", "128MiB", settings_t, worker),
     {.name = "RECORDER_STORE", SETTING_TEXT(settings_t, store), .check = check_store,

@@ -1,5 +1,7 @@
 #include "resources-sink/settings.h"
 
+#include "proto/endpoints.h"
+
 #include "resources-sink/connection.h"
 
 typedef resources_sink_settings_t settings_t;
@@ -15,7 +17,7 @@ static int check_database(const void *settings, fault_t *fault)
 /* clang-format off */
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("RESOURCES_SINK", "127.0.0.1:9605", settings_t, shared),
-    WORKER_SETTINGS_ROWS("RESOURCES_SINK", "tcp://127.0.0.1:5613", "the tenant-resolver",
+    WORKER_SETTINGS_ROWS("RESOURCES_SINK", ENDPOINT_RESOURCES_SINK, "the tenant-resolver",
                          settings_t, worker),
     WORKER_CAPACITY_ROWS("RESOURCES_SINK", "2000", "64MiB", settings_t, worker),
     {.name = "DATABASE_URL", SETTING_SECRET(settings_t, database_url),

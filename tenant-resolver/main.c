@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "proto/routes.h"
+#include "proto/timing.h"
 #include "tenant-resolver/directory.h"
 #include "tenant-resolver/relay.h"
 #include "tenant-resolver/settings.h"
@@ -15,8 +16,7 @@
 #include <czmq.h>
 #include <string.h>
 
-#define EXIT_DEPENDENCY  69 /* EX_UNAVAILABLE */
-#define REFUSED_RETRY_MS 10000
+#define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
 /* The directory is not asked again at once when it could not be reached. */
 #define DIRECTORY_RETRY_MS 1000
 #define MEASURE_MS         1000
@@ -49,17 +49,31 @@ static int open_directory(daemon_t *self, fault_t *fault)
     return self->directory ? 0 : -1;
 }
 
+/* The addresses of the ingresses, then those of replay tools; borrowed from the settings. */
+static size_t list_sources(const resolver_settings_t *settings, char *endpoints[], size_t capacity)
+{
+    const settings_list_t *lists[] = {&settings->worker.connect, &settings->replay_connect};
+    size_t count = 0;
+    for (size_t list = 0; list < 2; list++) {
+        for (size_t i = 0; i < lists[list]->count && count < capacity; i++)
+            endpoints[count++] = lists[list]->items[i];
+    }
+    return count;
+}
+
 static int open_relay(daemon_t *self, fault_t *fault)
 {
     const resolver_settings_t *settings = &self->settings;
     const worker_settings_t *worker = &settings->worker;
+    char *endpoints[WORKER_SOURCES_MAX + 1]; /* one too many is refused by the worker */
     const relay_options_t options = {
         .upstream = {.stage = STAGE_TENANT_RESOLVER,
-                     .endpoints = worker->connect.items,
-                     .endpoint_count = worker->connect.count,
+                     .endpoints = endpoints,
+                     .endpoint_count = list_sources(settings, endpoints, WORKER_SOURCES_MAX + 1),
+                     .replay_count = settings->replay_connect.count,
                      .ping_interval_ms = worker->ping_interval_ms,
                      .source_silence_ms = worker->peer_silence_ms,
-                     .refused_retry_ms = REFUSED_RETRY_MS},
+                     .refused_retry_ms = TIMING_REFUSED_RETRY_MS},
         .downstream = {.ping_interval_ms = worker->ping_interval_ms,
                        .peer_silence_ms = worker->peer_silence_ms,
                        .peer_gone_ms = settings->peer_gone_ms},

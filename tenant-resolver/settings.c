@@ -1,5 +1,8 @@
 #include "tenant-resolver/settings.h"
 
+#include "proto/endpoints.h"
+#include "proto/timing.h"
+
 #include <string.h>
 
 typedef resolver_settings_t settings_t;
@@ -26,21 +29,25 @@ static int check_directory(const char *text, fault_t *fault)
 /* clang-format off */
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("RESOLVER", "127.0.0.1:9602", settings_t, shared),
-    WORKER_SETTINGS_ROWS("RESOLVER", "tcp://127.0.0.1:5601", "the ingress", settings_t, worker),
-    {.name = "RESOLVER_BIND_LOGGER", SETTING_ADDRESS(settings_t, bind_logger),
-     .fallback = "tcp://127.0.0.1:5611",
+    WORKER_SETTINGS_ROWS("RESOLVER", ENDPOINT_INGRESS, "the ingress", settings_t, worker),
+    {.name = ENDPOINT_REPLAY_CONNECT, SETTING_ADDRESSES(settings_t, replay_connect),
+     .fallback = ENDPOINT_REPLAY,
+     .help = "Where replay tools are, when they run; they get a quarter of what the sinks "
+             "can take."},
+    {.name = ENDPOINT_LOGGER_BIND, SETTING_ADDRESS(settings_t, bind_logger),
+     .fallback = ENDPOINT_LOGGER,
      .help = "Where loggers connect."},
-    {.name = "RESOLVER_BIND_RECORDER", SETTING_ADDRESS(settings_t, bind_recorder),
-     .fallback = "tcp://127.0.0.1:5612",
+    {.name = ENDPOINT_RECORDER_BIND, SETTING_ADDRESS(settings_t, bind_recorder),
+     .fallback = ENDPOINT_RECORDER,
      .help = "Where recorders connect."},
-    {.name = "RESOLVER_BIND_RESOURCES_SINK", SETTING_ADDRESS(settings_t, bind_resources_sink),
-     .fallback = "tcp://127.0.0.1:5613",
+    {.name = ENDPOINT_RESOURCES_SINK_BIND, SETTING_ADDRESS(settings_t, bind_resources_sink),
+     .fallback = ENDPOINT_RESOURCES_SINK,
      .help = "Where resources-sinks connect."},
     {.name = "RESOLVER_PEER_GONE_MS", SETTING_INTEGER(settings_t, peer_gone_ms),
-     .fallback = "2000", .min = 10, .max = 600000,
+     .fallback = TIMING_TEXT(TIMING_PEER_GONE_MS), .min = 10, .max = 600000,
      .help = "A worker whose connection is gone for so long is taken for gone."},
     {.name = "RESOLVER_WORKING_INTERVAL_MS", SETTING_INTEGER(settings_t, working_interval_ms),
-     .fallback = "10000", .min = 10, .max = 600000,
+     .fallback = TIMING_TEXT(TIMING_WORKING_INTERVAL_MS), .min = 10, .max = 600000,
      .help = "How often the leases of events that wait here are extended; shorter than the "
              "ingress's ack wait."},
     {.name = "TENANT_DIRECTORY", SETTING_TEXT(settings_t, directory), .check = check_directory,

@@ -9,6 +9,7 @@ typedef struct {
     settings_shared_t shared;
     worker_settings_t worker;
     aws_settings_t aws;
+    settings_list_t replay_connect;
     char *bind_logger;
     char *bind_recorder;
     char *bind_resources_sink;
