@@ -1,7 +1,7 @@
 // The whole pipeline against the local AWS: every request signed right, every fault survived.
 
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -161,14 +161,15 @@ test('an agent whose item comes late is served when it is there', async (t) => {
   await stack.stop();
 });
 
+const NO_STATIC_KEY = { AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined };
+
 test('over TLS, with keys from the container endpoint that all end in the middle', async (t) => {
   const directory = mkdtempSync(join(tmpdir(), 'postcall-tls-'));
   t.after(() => rmSync(directory, { recursive: true }));
   const aws = await startAws({ certificate: makeCertificate(directory) });
   t.after(() => aws.close());
   const keys = {
-    AWS_ACCESS_KEY_ID: undefined,
-    AWS_SECRET_ACCESS_KEY: undefined,
+    ...NO_STATIC_KEY,
     AWS_CONTAINER_CREDENTIALS_FULL_URI: `${aws.endpoints.container}/credentials`,
     AWS_CONTAINER_AUTHORIZATION_TOKEN: 'right',
   };
@@ -189,3 +190,33 @@ test('over TLS, with keys from the container endpoint that all end in the middle
   assert.deepEqual(refusedOtherwise, []);
   await stack.stop();
 });
+
+const KEY_SOURCES = {
+  'a web identity': (aws, directory) => {
+    const file = join(directory, 'token');
+    writeFileSync(file, aws.identity.webIdentityToken);
+    return {
+      AWS_WEB_IDENTITY_TOKEN_FILE: file,
+      AWS_ROLE_ARN: 'arn:aws:iam::111122223333:role/postcall',
+    };
+  },
+  'the instance': (aws) => ({ AWS_EC2_METADATA_SERVICE_ENDPOINT: aws.endpoints.imds }),
+};
+
+for (const [source, settingsOf] of Object.entries(KEY_SOURCES)) {
+  test(`keys from ${source}`, async (t) => {
+    const directory = mkdtempSync(join(tmpdir(), 'postcall-keys-'));
+    t.after(() => rmSync(directory, { recursive: true }));
+    const aws = await startAws();
+    t.after(() => aws.close());
+    const keys = { ...NO_STATIC_KEY, ...settingsOf(aws, directory) };
+    const environment = { 'tenant-resolver': keys, logger: keys, recorder: keys };
+    const stack = await startStack({ postgres, aws, environment });
+    t.after(() => stack.destroy());
+    const load = await runLoad(stack.url, mixture(1, 40), { rate: 200 });
+    await stack.settled(load);
+    assert.equal(aws.books.badSignatures, 0);
+    assert.equal(aws.keyring.issued().length, 3, 'one key for each daemon');
+    await stack.stop();
+  });
+}

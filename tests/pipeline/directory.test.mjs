@@ -1,5 +1,5 @@
-// Whose call it was: what the tenant directory says, when it says nothing (yet), and when it changes
-// its mind.
+// Whose call it was: what the tenant directory says, when it says nothing (yet), and when it
+// changes its mind.
 
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';

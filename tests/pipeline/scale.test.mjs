@@ -134,6 +134,22 @@ for (const name of STAGE_NAMES) {
   });
 }
 
+test('all are told to stop at once under load: they leave soon, and go on later', async (t) => {
+  const stack = await open(t);
+  const enough = new AbortController();
+  const loading = runLoad(stack.url, mixture(300), { rate: 150, stop: enough.signal });
+  await sleep(700);
+  const begun = Date.now();
+  await Promise.all(STAGE_NAMES.map((name) => stack.daemons[name].stopCleanly()));
+  const tookMs = Date.now() - begun;
+  enough.abort();
+  const load = await loading;
+  await stack.startAll();
+  await stack.settled(load, { timeoutMs: 40_000 });
+  assert.ok(tookMs < 5000, `it took ${tookMs} ms`);
+  await stack.stop();
+});
+
 for (const name of ['tenant-resolver', ...SINKS]) {
   test(`${name} falls silent for longer than it may, and comes back`, async (t) => {
     const silence = Object.entries({ ingress: 'INGRESS', 'tenant-resolver': 'RESOLVER' });
