@@ -3,26 +3,24 @@
  *
  * If it dies nothing is lost that was answered 200: its journal goes on where it stopped.  What
  * was on its way may be done twice, which the sinks make harmless. */
-#include "common/admin.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "common/vitals.h"
 #include "ingress/deliver.h"
 #include "ingress/forecast.h"
 #include "ingress/http.h"
 #include "ingress/settings.h"
 #include "proto/routes.h"
 
-#include <czmq.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
-#define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
-#define MEASURE_MS      1000
-#define FDS_MAX         8
+#define MEASURE_MS 1000
+#define FDS_MAX    8
 /* systemd.socket(5): the first descriptor that is handed over. */
 #define LISTEN_FDS_START 3
 
@@ -30,9 +28,7 @@ static const char *const conditions[] = {"journal", NULL};
 
 typedef struct {
     ingress_settings_t settings;
-    metrics_t *metrics;
-    readiness_t *readiness;
-    admin_t *admin;
+    vitals_t vitals;
     journal_t *journal;
     signature_keys_t *keys;
     deliver_t *deliver;
@@ -140,7 +136,8 @@ static int open_delivery(daemon_t *self, fault_t *fault)
                    .peer_silence_ms = settings->peer_silence_ms,
                    .peer_gone_ms = settings->peer_gone_ms},
     };
-    self->deliver = deliver_new(&options, self->journal, self->metrics, clock_now_ms(), fault);
+    self->deliver =
+        deliver_new(&options, self->journal, self->vitals.metrics, clock_now_ms(), fault);
     return self->deliver ? 0 : -1;
 }
 
@@ -156,13 +153,13 @@ static int open_http(daemon_t *self, fault_t *fault)
         log_line(LOG_LEVEL_WARN, "webhooks are taken from anybody, without a signature");
     }
     options.listen_fd = handed_over_socket();
-    self->http = http_new(&options, self->journal, self->keys, self->metrics, fault);
+    self->http = http_new(&options, self->journal, self->keys, self->vitals.metrics, fault);
     return self->http ? 0 : -1;
 }
 
 static void make_metrics(daemon_t *self)
 {
-    metrics_t *metrics = self->metrics;
+    metrics_t *metrics = self->vitals.metrics;
     self->journal_bytes = metrics_gauge(metrics, "postcall_ingress_journal_bytes",
                                         "Bytes of the journal on disk.", NULL);
     self->journal_max_bytes =
@@ -185,34 +182,25 @@ static void make_metrics(daemon_t *self)
 
 static int open_daemon(daemon_t *self, fault_t *fault)
 {
-    if (shutdown_open(fault) != 0)
+    const settings_shared_t *shared = &self->settings.shared;
+    if (vitals_open(&self->vitals, "ingress", shared, conditions, fault) != 0)
         return -1;
-    self->metrics = metrics_new();
-    self->readiness = readiness_new(conditions);
-    if (!self->metrics || !self->readiness)
-        return fault_set(fault, "out of memory");
     make_metrics(self);
     for (size_t i = 0; i < self->settings.sinks.count; i++)
         self->sinks[i] = self->settings.sinks.items[i];
     if (open_journal(self, fault) != 0 || open_delivery(self, fault) != 0 ||
         open_http(self, fault) != 0)
         return -1;
-    self->admin =
-        admin_new(self->settings.shared.admin_listen, self->metrics, self->readiness, fault);
-    return self->admin ? 0 : -1;
+    return vitals_serve(&self->vitals, shared, fault);
 }
 
 static void close_daemon(daemon_t *self)
 {
-    admin_destroy(&self->admin);
     http_destroy(&self->http);
     signature_keys_destroy(&self->keys);
     deliver_destroy(&self->deliver);
     journal_close(&self->journal);
-    readiness_destroy(&self->readiness);
-    metrics_destroy(&self->metrics);
-    hop_shutdown();
-    shutdown_close();
+    vitals_close(&self->vitals);
     settings_free(ingress_program.table, ingress_program.count, &self->settings);
 }
 
@@ -255,11 +243,8 @@ static void measure(daemon_t *self, int64_t now_ms)
     metric_set(self->stored, (double)figures.stored);
     metric_set(self->deleted_early, (double)figures.segments_deleted_early);
     metric_set(self->damaged, (double)figures.damaged_records);
-    bool can_store = journal_can_store(self->journal);
-    if (readiness_set(self->readiness, "journal", can_store,
-                      figures.dead ? "a write or sync failed" : "it is full"))
-        log_line(can_store ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR,
-                 can_store ? "webhooks can be stored" : "webhooks cannot be stored: answering 503");
+    const char *trouble = figures.dead ? "a write or sync failed" : "it is full";
+    vitals_show(&self->vitals, "journal", journal_can_store(self->journal) ? NULL : trouble);
 }
 
 /* 0, or -1 when the journal is dead and only a restart helps. */
@@ -291,8 +276,6 @@ int main(int argc, char **argv)
     int status = settings_command(argc, argv, &ingress_program, &self.settings);
     if (status != SETTINGS_START)
         return status;
-    log_open("ingress", self.settings.shared.log_level, self.settings.shared.log_format);
-    zsys_handler_set(NULL);
     status = open_daemon(&self, &fault);
     if (status == 0) {
         log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION),
@@ -304,5 +287,5 @@ int main(int argc, char **argv)
         log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
     }
     close_daemon(&self);
-    return status == 0 ? 0 : EXIT_DEPENDENCY;
+    return status == 0 ? 0 : VITALS_EXIT_DEPENDENCY;
 }

@@ -3,19 +3,17 @@
  *
  * If it dies nothing is lost: what it held is given to another one, or again; a record may come
  * twice, byte for byte the same. */
-#include "common/admin.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "common/vitals.h"
 #include "logger/settings.h"
 #include "logger/stream.h"
 #include "proto/routes.h"
 
-#include <czmq.h>
 #include <string.h>
 
-#define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
-#define STREAM_FDS      1  /* that a stream adds to ours */
+#define STREAM_FDS 1 /* that a stream adds to ours */
 
 static const char *const sink[] = {SINK_LOGGER, NULL};
 static const char *const conditions[] = {"tenant-resolver", "stream", NULL};
@@ -23,9 +21,7 @@ static const stream_kind_t *const kinds[] = {&stream_file, &stream_kinesis};
 
 typedef struct {
     logger_settings_t settings;
-    metrics_t *metrics;
-    readiness_t *readiness;
-    admin_t *admin;
+    vitals_t vitals;
     const stream_kind_t *kind;
     stream_t *stream;
     worker_t *worker;
@@ -39,7 +35,7 @@ static int open_stream(daemon_t *self, fault_t *fault)
         if (strncmp(self->settings.stream, kinds[i]->prefix, length) == 0) {
             self->kind = kinds[i];
             self->stream = self->kind->open(&self->settings, self->settings.stream + length,
-                                            self->metrics, fault);
+                                            self->vitals.metrics, fault);
         }
     }
     return self->stream ? 0 : -1;
@@ -47,32 +43,20 @@ static int open_stream(daemon_t *self, fault_t *fault)
 
 static int open_daemon(daemon_t *self, fault_t *fault)
 {
-    if (shutdown_open(fault) != 0)
+    const logger_settings_t *settings = &self->settings;
+    if (vitals_open(&self->vitals, "logger", &settings->shared, conditions, fault) != 0 ||
+        open_stream(self, fault) != 0)
         return -1;
-    self->metrics = metrics_new();
-    self->readiness = readiness_new(conditions);
-    if (!self->metrics || !self->readiness)
-        return fault_set(fault, "out of memory");
-    if (open_stream(self, fault) != 0)
-        return -1;
-    self->worker = worker_settings_connect(&self->settings.worker, sink, clock_now_ms(), fault);
-    if (!self->worker)
-        return -1;
-    self->admin =
-        admin_new(self->settings.shared.admin_listen, self->metrics, self->readiness, fault);
-    return self->admin ? 0 : -1;
+    self->worker = worker_settings_connect(&settings->worker, sink, clock_now_ms(), fault);
+    return self->worker ? vitals_serve(&self->vitals, &settings->shared, fault) : -1;
 }
 
 static void close_daemon(daemon_t *self)
 {
-    admin_destroy(&self->admin);
     if (self->stream)
         self->kind->destroy(&self->stream);
     worker_destroy(&self->worker);
-    readiness_destroy(&self->readiness);
-    metrics_destroy(&self->metrics);
-    hop_shutdown();
-    shutdown_close();
+    vitals_close(&self->vitals);
     settings_free(logger_program.table, logger_program.count, &self->settings);
 }
 
@@ -96,15 +80,9 @@ static void hear(daemon_t *self, int64_t now_ms)
 
 static void show_state(daemon_t *self)
 {
-    bool connected = worker_connected(self->worker);
-    const char *trouble = self->kind->trouble(self->stream);
-    if (readiness_set(self->readiness, "tenant-resolver", connected, "not connected"))
-        log_line(LOG_LEVEL_INFO,
-                 connected ? "connected to the tenant-resolver" : "no tenant-resolver, retrying");
-    if (readiness_set(self->readiness, "stream", !trouble, trouble))
-        log_line(trouble ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-                 trouble ? "the stream does not work, retrying" : "the stream works",
-                 LOG_TEXT("reason", trouble));
+    vitals_show(&self->vitals, "tenant-resolver",
+                worker_connected(self->worker) ? NULL : "not connected");
+    vitals_show(&self->vitals, "stream", self->kind->trouble(self->stream));
 }
 
 static void loop(daemon_t *self)
@@ -135,8 +113,6 @@ int main(int argc, char **argv)
     int status = settings_command(argc, argv, &logger_program, &self.settings);
     if (status != SETTINGS_START)
         return status;
-    log_open("logger", self.settings.shared.log_level, self.settings.shared.log_format);
-    zsys_handler_set(NULL);
     status = open_daemon(&self, &fault);
     if (status == 0) {
         log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION));
@@ -147,5 +123,5 @@ int main(int argc, char **argv)
         log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
     }
     close_daemon(&self);
-    return status == 0 ? 0 : EXIT_DEPENDENCY;
+    return status == 0 ? 0 : VITALS_EXIT_DEPENDENCY;
 }

@@ -3,30 +3,26 @@
  *
  * If it dies nothing is lost: what it held is given to another one, or again; the same row is
  * written once. */
-#include "common/admin.h"
 #include "common/batches.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "common/vitals.h"
 #include "proto/routes.h"
 #include "resources-sink/migrate.h"
 #include "resources-sink/rows.h"
 #include "resources-sink/settings.h"
 
-#include <czmq.h>
 #include <stdio.h>
 
-#define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
-#define CHECK_MS        5000
+#define CHECK_MS 5000
 
 static const char *const sink[] = {SINK_RESOURCES_SINK, NULL};
 static const char *const conditions[] = {"tenant-resolver", "database", NULL};
 
 typedef struct {
     resources_sink_settings_t settings;
-    metrics_t *metrics;
-    readiness_t *readiness;
-    admin_t *admin;
+    vitals_t vitals;
     postgres_t *postgres;
     rows_t *rows;
     batches_t *batches;
@@ -41,7 +37,7 @@ static int migrate(const resources_sink_settings_t *settings)
     fault_t fault;
     if (migrate_run(settings->database_url, &report, &fault) != 0) {
         fprintf(stderr, "postcall-resources-sink: --migrate: %s\n", fault.text);
-        return EXIT_DEPENDENCY;
+        return VITALS_EXIT_DEPENDENCY;
     }
     if (report.from == report.to)
         printf("the schema is up to date (version %d)\n", report.to);
@@ -53,17 +49,14 @@ static int migrate(const resources_sink_settings_t *settings)
 static int open_daemon(daemon_t *self, fault_t *fault)
 {
     const resources_sink_settings_t *settings = &self->settings;
-    if (shutdown_open(fault) != 0)
+    if (vitals_open(&self->vitals, SINK_RESOURCES_SINK, &settings->shared, conditions, fault) != 0)
         return -1;
-    self->metrics = metrics_new();
-    self->readiness = readiness_new(conditions);
-    if (!self->metrics || !self->readiness)
-        return fault_set(fault, "out of memory");
     self->postgres = postgres_new(
         &(postgres_options_t){settings->database_url, (int)settings->deadline_ms}, fault);
     if (!self->postgres)
         return -1;
-    self->rows = rows_new(self->postgres, (size_t)settings->batch_events, self->metrics, fault);
+    self->rows =
+        rows_new(self->postgres, (size_t)settings->batch_events, self->vitals.metrics, fault);
     if (!self->rows)
         return -1;
     self->batches = batches_new(
@@ -79,23 +72,16 @@ static int open_daemon(daemon_t *self, fault_t *fault)
     if (!self->batches)
         return -1;
     self->worker = worker_settings_connect(&settings->worker, sink, clock_now_ms(), fault);
-    if (!self->worker)
-        return -1;
-    self->admin = admin_new(settings->shared.admin_listen, self->metrics, self->readiness, fault);
-    return self->admin ? 0 : -1;
+    return self->worker ? vitals_serve(&self->vitals, &settings->shared, fault) : -1;
 }
 
 static void close_daemon(daemon_t *self)
 {
-    admin_destroy(&self->admin);
     batches_destroy(&self->batches);
     worker_destroy(&self->worker);
     rows_destroy(&self->rows);
     postgres_destroy(&self->postgres);
-    readiness_destroy(&self->readiness);
-    metrics_destroy(&self->metrics);
-    hop_shutdown();
-    shutdown_close();
+    vitals_close(&self->vitals);
     settings_free(resources_sink_program.table, resources_sink_program.count, &self->settings);
 }
 
@@ -121,14 +107,10 @@ static void hear(daemon_t *self, int64_t now_ms)
 
 static void show_state(daemon_t *self)
 {
-    bool connected = worker_connected(self->worker);
-    bool database = postgres_connected(self->postgres);
-    if (readiness_set(self->readiness, "tenant-resolver", connected, "not connected"))
-        log_line(LOG_LEVEL_INFO,
-                 connected ? "connected to the tenant-resolver" : "no tenant-resolver, retrying");
-    if (readiness_set(self->readiness, "database", database, "not connected"))
-        log_line(database ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
-                 database ? "connected to PostgreSQL" : "no connection to PostgreSQL, retrying");
+    vitals_show(&self->vitals, "tenant-resolver",
+                worker_connected(self->worker) ? NULL : "not connected");
+    vitals_show(&self->vitals, "database",
+                postgres_connected(self->postgres) ? NULL : "not connected");
 }
 
 /* At start, and while there is nothing to write: a database that went away is seen. */
@@ -168,8 +150,6 @@ int main(int argc, char **argv)
     int status = settings_command(argc, argv, &resources_sink_program, &self.settings);
     if (status != SETTINGS_START)
         return status;
-    log_open("resources-sink", self.settings.shared.log_level, self.settings.shared.log_format);
-    zsys_handler_set(NULL);
     if (self.settings.migrate) {
         status = migrate(&self.settings);
         settings_free(resources_sink_program.table, resources_sink_program.count, &self.settings);
@@ -185,5 +165,5 @@ int main(int argc, char **argv)
         log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
     }
     close_daemon(&self);
-    return status == 0 ? 0 : EXIT_DEPENDENCY;
+    return status == 0 ? 0 : VITALS_EXIT_DEPENDENCY;
 }

@@ -3,20 +3,18 @@
  *
  * If it dies nothing is lost: what it held is given to another one, or again, with the tenant that
  * was recorded first. */
-#include "common/admin.h"
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "common/vitals.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
 #include "tenant-resolver/directory.h"
 #include "tenant-resolver/relay.h"
 #include "tenant-resolver/settings.h"
 
-#include <czmq.h>
 #include <string.h>
 
-#define EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE */
 /* The directory is not asked again at once when it could not be reached. */
 #define DIRECTORY_RETRY_MS 1000
 #define MEASURE_MS         1000
@@ -26,9 +24,7 @@ static const directory_kind_t *const kinds[] = {&directory_file, &directory_dyna
 
 typedef struct {
     resolver_settings_t settings;
-    metrics_t *metrics;
-    readiness_t *readiness;
-    admin_t *admin;
+    vitals_t vitals;
     const directory_kind_t *kind;
     directory_t *directory;
     relay_t *relay;
@@ -43,7 +39,7 @@ static int open_directory(daemon_t *self, fault_t *fault)
         if (strncmp(name, kinds[i]->prefix, length) == 0) {
             self->kind = kinds[i];
             self->directory =
-                self->kind->open(&self->settings, name + length, self->metrics, fault);
+                self->kind->open(&self->settings, name + length, self->vitals.metrics, fault);
         }
     }
     return self->directory ? 0 : -1;
@@ -89,35 +85,25 @@ static int open_relay(daemon_t *self, fault_t *fault)
         .recordings_prefix = settings->recordings_prefix,
         .working_interval_ms = settings->working_interval_ms,
     };
-    self->relay = relay_new(&options, self->metrics, clock_now_ms(), fault);
+    self->relay = relay_new(&options, self->vitals.metrics, clock_now_ms(), fault);
     return self->relay ? 0 : -1;
 }
 
 static int open_daemon(daemon_t *self, fault_t *fault)
 {
-    if (shutdown_open(fault) != 0)
+    const settings_shared_t *shared = &self->settings.shared;
+    if (vitals_open(&self->vitals, STAGE_TENANT_RESOLVER, shared, conditions, fault) != 0 ||
+        open_directory(self, fault) != 0 || open_relay(self, fault) != 0)
         return -1;
-    self->metrics = metrics_new();
-    self->readiness = readiness_new(conditions);
-    if (!self->metrics || !self->readiness)
-        return fault_set(fault, "out of memory");
-    if (open_directory(self, fault) != 0 || open_relay(self, fault) != 0)
-        return -1;
-    self->admin =
-        admin_new(self->settings.shared.admin_listen, self->metrics, self->readiness, fault);
-    return self->admin ? 0 : -1;
+    return vitals_serve(&self->vitals, shared, fault);
 }
 
 static void close_daemon(daemon_t *self)
 {
-    admin_destroy(&self->admin);
     relay_destroy(&self->relay);
     if (self->directory)
         self->kind->destroy(&self->directory);
-    readiness_destroy(&self->readiness);
-    metrics_destroy(&self->metrics);
-    hop_shutdown();
-    shutdown_close();
+    vitals_close(&self->vitals);
     settings_free(resolver_program.table, resolver_program.count, &self->settings);
 }
 
@@ -151,15 +137,8 @@ static bool consult(daemon_t *self, int64_t now_ms)
 
 static void show_state(daemon_t *self, int64_t now_ms)
 {
-    bool connected = relay_connected(self->relay);
-    const char *trouble = self->kind->trouble(self->directory);
-    if (readiness_set(self->readiness, "ingress", connected, "not connected"))
-        log_line(LOG_LEVEL_INFO, connected ? "connected to the ingress" : "no ingress, retrying");
-    if (readiness_set(self->readiness, "directory", !trouble, trouble))
-        log_line(trouble ? LOG_LEVEL_WARN : LOG_LEVEL_INFO,
-                 trouble ? "the tenant directory does not work, retrying"
-                         : "the tenant directory works",
-                 LOG_TEXT("reason", trouble));
+    vitals_show(&self->vitals, "ingress", relay_connected(self->relay) ? NULL : "not connected");
+    vitals_show(&self->vitals, "directory", self->kind->trouble(self->directory));
     if (now_ms >= self->next_measure_ms) {
         relay_measure(self->relay);
         self->next_measure_ms = now_ms + MEASURE_MS;
@@ -192,8 +171,6 @@ int main(int argc, char **argv)
     int status = settings_command(argc, argv, &resolver_program, &self.settings);
     if (status != SETTINGS_START)
         return status;
-    log_open("tenant-resolver", self.settings.shared.log_level, self.settings.shared.log_format);
-    zsys_handler_set(NULL);
     status = open_daemon(&self, &fault);
     if (status == 0) {
         log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION));
@@ -203,5 +180,5 @@ int main(int argc, char **argv)
         log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
     }
     close_daemon(&self);
-    return status == 0 ? 0 : EXIT_DEPENDENCY;
+    return status == 0 ? 0 : VITALS_EXIT_DEPENDENCY;
 }

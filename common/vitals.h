@@ -1,0 +1,40 @@
+/* vitals: what every daemon is watched and stopped by: signals, metrics, readiness, and the admin
+ * endpoint that shows them.  Opened first and closed last, in the same order everywhere.
+ *
+ * Thread rule: the main thread's; the parts have rules of their own. */
+#ifndef POSTCALL_COMMON_VITALS_H
+#define POSTCALL_COMMON_VITALS_H
+
+#include "common/admin.h"
+#include "common/fault.h"
+#include "common/metrics.h"
+#include "common/readiness.h"
+#include "common/settings.h"
+
+/* Exit statuses of every daemon beside 0, from sysexits(3): wrong usage and wrong settings are
+ * settings_command's 64 and 78. */
+#define VITALS_EXIT_DEPENDENCY 69 /* EX_UNAVAILABLE: a file, port or server that is needed */
+
+/* Zero-initialise. */
+typedef struct {
+    metrics_t *metrics;
+    readiness_t *readiness;
+    admin_t *admin; /* NULL until vitals_serve */
+} vitals_t;
+
+/* Starts the log, takes the signals over (from CZMQ, too), and makes registry and readiness.
+ * `conditions` as in readiness_new.  0, or -1 with a fault; vitals_close is due in either case. */
+int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *settings,
+                const char *const *conditions, fault_t *fault);
+
+/* Serves the admin endpoint.  0, or -1 with a fault. */
+int vitals_serve(vitals_t *self, const settings_shared_t *settings, fault_t *fault);
+
+/* Stops serving, ends the ZeroMQ context, gives the signals back. */
+void vitals_close(vitals_t *self);
+
+/* Sets a condition: met when `trouble` is NULL, else `trouble` says why not.  A change is logged.
+ */
+void vitals_show(vitals_t *self, const char *condition, const char *trouble);
+
+#endif
