@@ -22,10 +22,16 @@
 #define NAME_BYTES    256
 #define ID_HEX        (2 * MESSAGE_EVENT_ID_BYTES)
 
-static int open_dead(const char *slot_directory, fault_t *fault)
+typedef enum { MAKE_IT, LEAVE_IT } missing_t;
+
+static int open_dead(const char *slot_directory, missing_t missing, fault_t *fault)
 {
     int slot = open(slot_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int dead = slot >= 0 ? file_open_directory(slot, DEAD_LETTERS_DIRECTORY) : -1;
+    int dead = -1;
+    if (slot >= 0)
+        dead = openat(slot, DEAD_LETTERS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dead < 0 && slot >= 0 && errno == ENOENT && missing == MAKE_IT)
+        dead = file_open_directory(slot, DEAD_LETTERS_DIRECTORY);
     if (dead < 0)
         fault_set_errno(fault, errno, "dead letters of '%s'", slot_directory);
     if (slot >= 0)
@@ -127,7 +133,7 @@ int dead_letters_put(const char *slot_directory, const dead_letter_t *letters, s
                      fault_t *fault)
 {
     int status = 0;
-    int dead = open_dead(slot_directory, fault);
+    int dead = open_dead(slot_directory, MAKE_IT, fault);
     if (dead < 0)
         return -1;
     for (size_t i = 0; i < count && status == 0; i++)
@@ -217,12 +223,14 @@ int dead_letters_each(const char *slot_directory,
                       int (*each)(void *context, const char *name, const dead_letter_t *letter),
                       void *context, uint64_t *damaged, fault_t *fault)
 {
-    int dead = open_dead(slot_directory, fault);
-    DIR *listing = dead >= 0 ? fdopendir(dead) : NULL;
+    int dead = open_dead(slot_directory, LEAVE_IT, fault);
+    if (dead < 0)
+        return errno == ENOENT && access(slot_directory, F_OK) == 0 ? 0 : -1;
+    DIR *listing = fdopendir(dead);
     if (!listing) {
-        if (dead >= 0)
-            (void)close(dead);
-        return dead >= 0 ? fault_set_errno(fault, errno, "dead letters") : -1;
+        fault_set_errno(fault, errno, "dead letters of '%s'", slot_directory);
+        (void)close(dead);
+        return -1;
     }
     int answer = 0;
     for (struct dirent *entry = readdir(listing); entry && answer == 0; entry = readdir(listing)) {
@@ -240,9 +248,9 @@ int dead_letters_remove(const char *slot_directory, const char *name, fault_t *f
     if (stem == 0)
         return fault_set(fault, "'%s' is not the name of a dead letter", name);
     snprintf(body, sizeof(body), "%.*s" BODY_SUFFIX, (int)stem, name);
-    int dead = open_dead(slot_directory, fault);
+    int dead = open_dead(slot_directory, LEAVE_IT, fault);
     if (dead < 0)
-        return -1;
+        return errno == ENOENT && access(slot_directory, F_OK) == 0 ? 0 : -1;
     int status = 0;
     if ((unlinkat(dead, name, 0) && errno != ENOENT) ||
         (unlinkat(dead, body, 0) && errno != ENOENT) || fsync(dead))

@@ -34,9 +34,9 @@ ssize_t file_read_at(int fd, void *bytes, size_t length, uint64_t offset)
         ssize_t got = pread(fd, (char *)bytes + done, length - done, (off_t)(offset + done));
         if (got < 0 && errno == EINTR)
             continue;
-        if (got < 0)
+        if (got < 0 && done == 0)
             return -1;
-        if (got == 0)
+        if (got <= 0)
             break;
         done += (size_t)got;
     }

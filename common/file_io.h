@@ -12,8 +12,8 @@
 /* Writes all `length` bytes at `offset`.  0, or -1: some of them may have been written. */
 int file_write_at(int fd, const void *bytes, size_t length, uint64_t offset);
 
-/* Reads up to `length` bytes at `offset`; fewer only at the end of the file.  Returns how many, or
- * -1. */
+/* Reads up to `length` bytes at `offset`; fewer only at the end of the file, or before a place that
+ * cannot be read.  Returns how many, or -1 when the first one cannot be. */
 ssize_t file_read_at(int fd, void *bytes, size_t length, uint64_t offset);
 
 /* Writes the first `bytes` of a file over themselves, and syncs it: what was in the page cache

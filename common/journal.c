@@ -1,7 +1,7 @@
 #include "common/journal.h"
 
 #include "common/clock.h"
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -97,11 +97,10 @@ void journal_close(journal_t **self_p)
         return;
     journal_writer_stop(self);
     if (self->offload) {
-        while (offload_pending(self->offload) > 0)
-            journal_jobs_take(self);
+        journal_tables_save(self);
+        journal_jobs_finish(self);
         offload_destroy(&self->offload);
     }
-    journal_tables_save(self);
     journal_outcomes_free(self);
     journal_registry_free(&self->registry);
     journal_slot_release(&self->slot);

@@ -1,6 +1,6 @@
 /* Spilled bodies: files that nobody sees before they are whole and synced. */
 
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,6 @@
 /* Cursors: reading what is durable, segment after segment. */
 
+#include "common/clock.h"
 #include "common/file_io.h"
 #include "common/journal_private.h"
 #include "proto/routes.h"
@@ -21,7 +22,13 @@ struct journal_cursor_t {
     journal_segment_t *segment; /* that is entered, or NULL */
     journal_scan_t scan;        /* of it */
     wire_memory_t memory;
+    uint64_t refused_offset; /* where the disk refused to read, */
+    int64_t refused_ms;      /* since when; 0: it did not */
 };
+
+/* A place that the disk refuses to read for so long is damage: it must not keep for ever what comes
+ * behind it. */
+#define REFUSED_FOR_MS 60000
 
 journal_cursor_t *journal_cursor_new(journal_t *self)
 {
@@ -235,6 +242,21 @@ static bool take(journal_cursor_t *cursor, const journal_record_t *record, journ
     return true;
 }
 
+/* The disk has refused to read.  True when the cursor is to go on behind that place. */
+static bool give_up(journal_cursor_t *cursor)
+{
+    int64_t now_ms = clock_now_ms();
+    if (!cursor->refused_ms || cursor->refused_offset != cursor->scan.offset) {
+        cursor->refused_offset = cursor->scan.offset;
+        cursor->refused_ms = now_ms;
+    }
+    if (now_ms - cursor->refused_ms < REFUSED_FOR_MS || !journal_scan_pass_over(&cursor->scan))
+        return false;
+    cursor->refused_ms = 0;
+    atomic_fetch_add(&cursor->journal->damaged_records, 1);
+    return true;
+}
+
 int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *fault)
 {
     for (;;) {
@@ -246,6 +268,8 @@ int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *faul
         bool sealed = atomic_load(&cursor->segment->sealed);
         cursor->scan.end = atomic_load(&cursor->segment->end);
         status = journal_scan_next(&cursor->scan, &record, &damage, fault);
+        if (status < 0 && give_up(cursor))
+            continue;
         if (status < 0)
             return -1;
         if (status == 1 || sealed)

@@ -1,23 +1,18 @@
-/* Deleting: settled segments when their time is over or their room is needed, and bodies that may
- * not be kept.
+/* Deleting, away from the reader: settled segments when their time is over or their room is needed,
+ * and bodies that may not be kept.
  *
  * The reader decides what is settled.  Files go on the offload thread, or on the writer's when it
  * needs their room at once: a segment is deleted by whoever moves it to SEGMENT_DELETING. */
 
 #include "common/clock.h"
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <assert.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* What the offload thread is asked for: one of the two. */
-typedef struct {
-    journal_segment_t *segment;
-    uint64_t body;
-} job_t;
 
 void journal_hold(journal_t *self, uint64_t segment)
 {
@@ -69,7 +64,7 @@ static void find_bodies(journal_t *self, const journal_segment_t *segment, journ
 
 /* The segment's name goes first, and for good: outcomes that outlive it are of no use, but events
  * that outlive their outcomes would be delivered again, perhaps to somebody else. */
-void journal_segment_delete(journal_t *self, journal_segment_t *segment)
+static void delete_segment(journal_t *self, journal_segment_t *segment)
 {
     static const char *const hints[] = {JOURNAL_NAME_INDEX, JOURNAL_NAME_MARKS};
     journal_index_t index = {0};
@@ -115,7 +110,7 @@ bool journal_delete_settled(journal_t *self)
     journal_segment_t *segment = claim_oldest(self);
     if (!segment)
         return false;
-    journal_segment_delete(self, segment);
+    delete_segment(self, segment);
     atomic_fetch_add(&self->deleted_early, 1);
     return true;
 }
@@ -131,16 +126,22 @@ bool journal_make_room(journal_t *self, uint64_t bytes)
 
 void journal_job_run(void *context, void *job)
 {
-    const job_t *wanted = job;
+    journal_t *self = context;
+    journal_job_t *wanted = job;
     if (wanted->segment)
-        journal_segment_delete(context, wanted->segment);
+        delete_segment(self, wanted->segment);
+    else if (wanted->marks)
+        journal_marks_write(self->slot.segments, wanted->marks_of, wanted->marks,
+                            wanted->marks_bytes);
     else
-        remove_body(context, wanted->body);
+        remove_body(self, wanted->body);
+    free(wanted->marks);
+    wanted->marks = NULL;
 }
 
-static void put_job(journal_t *self, job_t wanted)
+void journal_job_put(journal_t *self, journal_job_t wanted)
 {
-    job_t *job = malloc(sizeof(*job));
+    journal_job_t *job = malloc(sizeof(*job));
     if (job) {
         *job = wanted;
         if (offload_put(self->offload, job) == 0)
@@ -156,11 +157,20 @@ void journal_jobs_take(journal_t *self)
         free(job);
 }
 
+void journal_jobs_finish(journal_t *self)
+{
+    struct pollfd finished = {.fd = offload_fd(self->offload), .events = POLLIN};
+    while (offload_pending(self->offload) > 0) {
+        (void)poll(&finished, 1, 100);
+        journal_jobs_take(self);
+    }
+}
+
 void journal_body_forget(journal_t *self, const disk_event_t *event)
 {
     uint64_t body;
     if (journal_body_name_parse(event->body_file, &body) == 0)
-        put_job(self, (job_t){.body = body});
+        journal_job_put(self, (journal_job_t){.body = body});
 }
 
 /* Has every sink settled every event of it, and does nobody need it any more? */
@@ -203,7 +213,7 @@ static void delete_soon(journal_t *self, journal_segment_t *segment, bool early)
         return;
     if (early)
         atomic_fetch_add(&self->deleted_early, 1);
-    put_job(self, (job_t){.segment = segment});
+    journal_job_put(self, (journal_job_t){.segment = segment});
 }
 
 void journal_housekeep(journal_t *self, journal_position_t oldest)

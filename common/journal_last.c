@@ -6,7 +6,7 @@
  * counts once it is synced, renamed, and the directory is synced.  A tail with no good record
  * behind it was never acknowledged, and is cut off. */
 
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <errno.h>
 #include <fcntl.h>

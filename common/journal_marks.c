@@ -84,21 +84,26 @@ static void put_head(const journal_marks_of_t *of, const outcome_table_t *table,
     head->summary.crc = htole32(crc32c_update(0, head, sizeof(*head) - sizeof(uint32_t)));
 }
 
-void journal_marks_save(const journal_marks_of_t *of, const outcome_table_t *table, int segments)
+char *journal_marks_make(const journal_marks_of_t *of, const outcome_table_t *table, size_t *length)
 {
     size_t arrays_bytes = layout_of(table->conversation_count, table->count).end;
     char *bytes = table->incomplete ? NULL : malloc(sizeof(head_t) + arrays_bytes);
     if (!bytes)
-        return;
+        return NULL;
     head_t head;
-    char name[JOURNAL_NAME_BYTES];
     char *arrays = bytes + sizeof(head);
     put_arrays(table, arrays);
     put_head(of, table, crc32c_update(0, arrays, arrays_bytes), &head);
     memcpy(bytes, &head, sizeof(head));
-    journal_name(name, of->segment.ordinal, JOURNAL_NAME_MARKS);
-    (void)file_replace(segments, name, bytes, sizeof(head) + arrays_bytes, FILE_HINT);
-    free(bytes);
+    *length = sizeof(head) + arrays_bytes;
+    return bytes;
+}
+
+void journal_marks_write(int segments, uint64_t ordinal, const char *bytes, size_t length)
+{
+    char name[JOURNAL_NAME_BYTES];
+    journal_name(name, ordinal, JOURNAL_NAME_MARKS);
+    (void)file_replace(segments, name, bytes, length, FILE_HINT);
 }
 
 /* Reads the head, and believes it when it is whole and about the outcome file that is meant. */

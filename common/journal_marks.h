@@ -18,8 +18,13 @@ typedef struct {
     uint64_t outcomes_bytes;
 } journal_marks_of_t;
 
-/* Writes the hint into segments/.  Failing costs time at the next start: nothing is reported. */
-void journal_marks_save(const journal_marks_of_t *of, const outcome_table_t *table, int segments);
+/* The bytes of the hint, owned by the caller; NULL when memory is or was out. */
+char *journal_marks_make(const journal_marks_of_t *of, const outcome_table_t *table,
+                         size_t *length);
+
+/* Writes the hint of segment `ordinal` into segments/.  Failing costs time at the next start:
+ * nothing is reported. */
+void journal_marks_write(int segments, uint64_t ordinal, const char *bytes, size_t length);
 
 /* Fills a new table, which covers the events that the segment has, from the hint.  0, or -1 when
  * there is no hint to be believed: the table is then to be thrown away. */

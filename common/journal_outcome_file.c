@@ -6,6 +6,7 @@
 #include "common/journal_private.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -118,8 +119,11 @@ void journal_outcomes_write(journal_t *self)
     outcome_queue_t *queue = &self->writer.outgoing;
     while (queue->done < queue->count && !atomic_load(&self->dead)) {
         const outcome_write_t *write = &queue->writes[queue->done];
-        if (write_one(self, write, queue->bytes.bytes + queue->done_bytes) != 0)
+        if (write_one(self, write, queue->bytes.bytes + queue->done_bytes) != 0) {
+            if ((errno == ENOSPC || errno == EDQUOT) && journal_delete_settled(self))
+                continue;
             return;
+        }
         queue->done++;
         queue->done_bytes += write->length;
     }

@@ -247,19 +247,7 @@ int journal_event_resolution(journal_t *self, const journal_event_t *event,
 
 /* Recording. */
 
-/* Makes `ticket` come back once what stands at `offset` is durable; `record` is taken over. */
-static int add_ticket(journal_t *self, const pending_resolution_t *ticket, fault_t *fault)
-{
-    pending_resolution_t *pending = new_pending(&self->outcomes);
-    if (!pending)
-        return fault_set(fault, "no memory for a resolution");
-    *pending = *ticket;
-    self->outcomes.pending_count++;
-    if (is_durable(pending))
-        journal_notify(self);
-    return 0;
-}
-
+/* Lets what is in memory know it, for this event and for its conversation. */
 static void take_resolution(journal_t *self, const journal_segment_t *segment, uint64_t offset,
                             const disk_resolution_t *resolution)
 {
@@ -271,27 +259,40 @@ static void take_resolution(journal_t *self, const journal_segment_t *segment, u
     journal_conversation_remember(self, segment, &conversation);
 }
 
+/* Appends the record of a resolution; `ticket` comes back when it is durable. */
 static int append_resolution(journal_t *self, journal_segment_t *segment,
                              const disk_resolution_t *resolution, uint64_t ticket, fault_t *fault)
 {
     const buffer_t *framed = &self->outcomes.framed;
     journal_record_t record = {.kind = DISK_RESOLUTION, .sequence = resolution->sequence};
-    pending_resolution_t pending = {
-        .segment = segment, .offset = segment->outcomes_end, .ticket = ticket};
-    if (!new_pending(&self->outcomes) ||
-        make_record(self, segment, &record, &disk_resolution, resolution) != 0)
+    uint64_t offset = segment->outcomes_end;
+    pending_resolution_t *pending = new_pending(&self->outcomes);
+    if (!pending || make_record(self, segment, &record, &disk_resolution, resolution) != 0)
         return fault_set(fault, "a resolution cannot be encoded");
-    pending.length = framed->length;
-    pending.record = malloc(framed->length);
-    if (!pending.record || queue_record(self, segment, true) != 0) {
-        free(pending.record);
+    char *copy = malloc(framed->length);
+    if (!copy || queue_record(self, segment, true) != 0) {
+        free(copy);
         return fault_set(fault, "no memory for a resolution");
     }
-    memcpy(pending.record, framed->bytes, framed->length);
-    take_resolution(self, segment, pending.offset, resolution);
-    /* Room for it was made above.
-     * NOLINTNEXTLINE(clang-analyzer-unix.Malloc): the record is taken over */
-    return add_ticket(self, &pending, fault);
+    memcpy(copy, framed->bytes, framed->length);
+    *pending = (pending_resolution_t){segment, offset, framed->length, copy, ticket};
+    self->outcomes.pending_count++;
+    take_resolution(self, segment, offset, resolution);
+    return 0;
+}
+
+/* Makes `ticket` come back once what stands at `offset` already is durable. */
+static int add_ticket(journal_t *self, journal_segment_t *segment, uint64_t offset, uint64_t ticket,
+                      fault_t *fault)
+{
+    pending_resolution_t *pending = new_pending(&self->outcomes);
+    if (!pending)
+        return fault_set(fault, "no memory for a resolution");
+    *pending = (pending_resolution_t){.segment = segment, .offset = offset, .ticket = ticket};
+    self->outcomes.pending_count++;
+    if (is_durable(pending))
+        journal_notify(self);
+    return 0;
 }
 
 /* The segment of an event, with its table.  NULL when the table cannot be had. */
@@ -319,8 +320,7 @@ int journal_resolve(journal_t *self, journal_position_t position,
     int found = offset ? read_resolution(self, segment, offset, &known, fault) : 0;
     if (found == 1) {
         *final = known;
-        pending_resolution_t again = {.segment = segment, .offset = offset, .ticket = ticket};
-        return add_ticket(self, &again, fault);
+        return add_ticket(self, segment, offset, ticket, fault);
     }
     if (found == 0)
         found = find_resolution(self, resolution->provider, resolution->conversation_id,

@@ -191,63 +191,8 @@ void journal_segment_destroy(journal_segment_t **self_p);
 /* A descriptor to read the segment by, the journal's.  A bounded number stays open [reader]. */
 int journal_segment_read_fd(journal_t *self, journal_segment_t *segment, fault_t *fault);
 
-/* journal_recover */
-
-/* Makes of what the last process left what may be counted on, and fills the registry. */
-int journal_recover(journal_t *self, journal_found_t *found, fault_t *fault);
-
-/* journal_restore */
-
-/* Takes in what the outcome file of a segment says; rewrites it unless it is known to be stable.
- * It counts once segments/ has been synced.  `recent`: its conversations are still remembered. */
-int journal_outcomes_restore(journal_t *self, journal_segment_t *segment, bool recent,
-                             journal_found_t *found, fault_t *fault);
-
-/* journal_last */
-
-/* Makes the last segment stable.  1; 0: it held no event and is gone; -1. */
-int journal_last_restore(journal_t *self, uint64_t ordinal, journal_found_t *found, fault_t *fault);
-
-/* journal_survey */
-
-/* One pass over a segment file. */
-typedef struct {
-    int fd;
-    journal_index_t *index; /* filled; `segment` and `segment_bytes` are set before */
-    file_writer_t *copy;    /* gets every good record, or NULL */
-    uint64_t torn_bytes;    /* at the end, with no good record behind */
-    bool unreadable;        /* the disk refused some of it, which was passed over */
-} journal_survey_t;
-
-/* A segment file as it is found at start-up. */
-typedef struct {
-    int fd;                       /* -1 when it cannot even be opened */
-    journal_file_header_t header; /* from the file itself, from its outcome file's header, or from
-                                     its first good record */
-    uint64_t bytes;
-    bool known;      /* one of these told which segment it is */
-    bool has_header; /* it was the first of them */
-    bool blank;      /* it was only just begun: no whole header, and nothing but zeros behind it */
-} journal_segment_file_t;
-
-/* 0, also for a file that is not known; -1 when it cannot be used for a reason that will pass. */
-int journal_segment_open(const journal_t *self, uint64_t ordinal, journal_segment_file_t *file,
-                         fault_t *fault);
-/* Takes a file that holds no event out of segments/: sets it aside, or deletes one that was only
- * just begun. */
-void journal_segment_drop(journal_t *self, uint64_t ordinal, bool damaged, journal_found_t *found);
-/* 0, or -1 when memory is out or the copy cannot be written. */
-int journal_survey(journal_t *self, journal_survey_t *survey, fault_t *fault);
-
-/* journal_sinks */
-
-/* Reads who was a sink before, and settles where each begins. */
-int journal_sinks_restore(journal_t *self, fault_t *fault);
-
 /* journal_body */
 
-/* Deletes spilled bodies that no record names; counts the others. */
-void journal_bodies_restore(journal_t *self, uint64_t *named, size_t count, journal_found_t *found);
 /* Can a file be written without a name and get one later?  (O_TMPFILE, linkat) */
 bool journal_slot_has_unnamed_files(const journal_slot_t *slot);
 
@@ -285,10 +230,9 @@ void journal_outcomes_sync(journal_t *self);
 void journal_outcomes_close_of(journal_t *self, const journal_segment_t *segment);
 void journal_outcomes_close(journal_t *self);
 
-/* journal_outcomes: the reader's part */
+/* journal_table: the reader's */
 
-/* A table that covers the events of a segment and knows nothing of them; NULL when memory is out.
- */
+/* A table that covers a segment's events and knows nothing of them; NULL when memory is out. */
 outcome_table_t *journal_table_new(const journal_t *self, const journal_segment_t *segment,
                                    fault_t *fault);
 /* Takes in every good record of the outcome file, up to `outcomes_end`. */
@@ -296,15 +240,18 @@ int journal_outcomes_read(const journal_t *self, const journal_segment_t *segmen
                           outcome_table_t *table, fault_t *fault);
 /* Makes the table of a segment available, from disk when need be. */
 int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fault);
+/* Drops the table when nobody needs it. */
+void journal_table_unload(journal_t *self, journal_segment_t *segment);
 /* Saves what the tables know, for the next start; the writer has stopped. */
 void journal_tables_save(journal_t *self);
-/* Does somebody wait for a resolution of this segment? */
-bool journal_outcomes_wait_for(const journal_t *self, const journal_segment_t *segment);
+
+/* journal_outcomes: the reader's */
+
 /* Lets later events of a conversation find its resolution. */
 void journal_conversation_remember(journal_t *self, const journal_segment_t *segment,
                                    const outcome_conversation_t *conversation);
-/* Drops the table when nobody needs it. */
-void journal_table_unload(journal_t *self, journal_segment_t *segment);
+/* Does somebody wait for a resolution of this segment? */
+bool journal_outcomes_wait_for(const journal_t *self, const journal_segment_t *segment);
 void journal_outcomes_free(journal_t *self);
 
 /* journal_cursor */
@@ -315,15 +262,25 @@ void journal_cursors_leave(journal_t *self, uint64_t ordinal);
 
 /* journal_housekeep */
 
-/* Deletes the files of a segment that the caller has moved to SEGMENT_DELETING. */
-void journal_segment_delete(journal_t *self, journal_segment_t *segment);
 /* Deletes the oldest settled segment, whatever its age.  False when there is none. */
 bool journal_delete_settled(journal_t *self);
 /* Deletes settled segments until `bytes` more fit.  False when they do not. */
 bool journal_make_room(journal_t *self, uint64_t bytes);
-/* Runs a deletion; `job` is what journal_housekeep put. */
+/* What the offload thread is asked for: one of the three. */
+typedef struct {
+    journal_segment_t *segment; /* to be deleted; the caller has moved it to SEGMENT_DELETING */
+    char *marks;                /* to be written; taken over */
+    size_t marks_bytes;
+    uint64_t marks_of; /* ordinal of their segment */
+    uint64_t body;     /* to be deleted */
+} journal_job_t;
+
+/* Has a job done; at once when it cannot be handed over. */
+void journal_job_put(journal_t *self, journal_job_t wanted);
+/* What the offload thread runs. */
 void journal_job_run(void *self, void *job);
-/* Takes back what the offload thread has finished. */
+/* Takes back what is finished; or waits until all is. */
 void journal_jobs_take(journal_t *self);
+void journal_jobs_finish(journal_t *self);
 
 #endif

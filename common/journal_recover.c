@@ -6,7 +6,7 @@
  * are synced.  Nothing that is found damaged stops this. */
 
 #include "common/clock.h"
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,11 +1,12 @@
 /* Start-up, the outcome log: a file is stable when its marks say so, and is written anew when not.
  */
 
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -53,7 +54,14 @@ static int copy_records(rewrite_t *self, fault_t *fault)
         return fault_set_errno(fault, errno, "outcomes '%s'", self->name);
     journal_scan_start(&scan, self->old, self->segment->header.segment_id,
                        JOURNAL_FILE_HEADER_BYTES, (uint64_t)status.st_size);
-    while ((found = journal_scan_next(&scan, &record, &damage, fault)) == 1) {
+    for (;;) {
+        found = journal_scan_next(&scan, &record, &damage, fault);
+        if (found < 0 && journal_scan_pass_over(&scan)) {
+            self->found->damaged_records++;
+            continue;
+        }
+        if (found != 1)
+            break;
         count_damage(self, damage);
         if (take_record(self, &record) != 0) {
             found = fault_set_errno(fault, errno, "copy of outcomes '%s'", self->name);
@@ -176,6 +184,16 @@ static int rewrite_in_place(rewrite_t *self, const outcomes_there_t *there, faul
     return journal_outcomes_read(self->journal, self->segment, self->table, fault);
 }
 
+static void save_marks(const rewrite_t *self, const journal_marks_of_t *of)
+{
+    size_t length;
+    char *bytes = journal_marks_make(of, self->table, &length);
+    if (bytes)
+        journal_marks_write(self->journal->slot.segments, self->segment->header.ordinal, bytes,
+                            length);
+    free(bytes);
+}
+
 /* Makes the outcomes stable, and reads them into a new table. */
 static int make_stable(rewrite_t *self, const outcomes_there_t *there, journal_marks_of_t *of,
                        fault_t *fault)
@@ -195,7 +213,7 @@ static int make_stable(rewrite_t *self, const outcomes_there_t *there, journal_m
     if (status != 0)
         return -1;
     self->segment->settled_by_all = outcome_table_settled_by_all(self->table);
-    journal_marks_save(of, self->table, self->journal->slot.segments);
+    save_marks(self, of);
     return 0;
 }
 

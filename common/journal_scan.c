@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_BYTES (16u << 10)
+#define FIRST_BYTES     (16u << 10)
+#define UNREADABLE_STEP 4096 /* what is passed over when the disk refuses to read */
 
 void journal_scan_start(journal_scan_t *self, int fd, uint64_t segment_id, uint64_t offset,
                         uint64_t end)
@@ -22,6 +23,14 @@ void journal_scan_start(journal_scan_t *self, int fd, uint64_t segment_id, uint6
 void journal_scan_seek(journal_scan_t *self, uint64_t offset)
 {
     self->offset = offset;
+}
+
+bool journal_scan_pass_over(journal_scan_t *self)
+{
+    if (errno != EIO)
+        return false;
+    self->offset += UNREADABLE_STEP - self->offset % UNREADABLE_STEP;
+    return true;
 }
 
 void journal_scan_free(journal_scan_t *self)
@@ -40,7 +49,7 @@ static int make_room(journal_scan_t *self, size_t length, fault_t *fault)
         return 0;
     uint8_t *window = realloc(self->window, wanted);
     if (!window)
-        return fault_set(fault, "no memory for a record of %zu bytes", length);
+        return fault_set_errno(fault, errno, "a record of %zu bytes", length);
     self->window = window;
     self->window_capacity = wanted;
     return 0;
@@ -67,19 +76,21 @@ static void shift_window(journal_scan_t *self, uint64_t offset)
 /* Fills the window to `length` bytes, and some more. */
 static int fill_window(journal_scan_t *self, size_t length, fault_t *fault)
 {
-    uint64_t from = self->window_offset + self->window_length;
     size_t wanted = length > self->ahead ? length : self->ahead;
     if (make_room(self, length, fault) != 0)
         return -1;
     if (wanted > self->end - self->window_offset)
         wanted = (size_t)(self->end - self->window_offset);
-    if (wanted <= self->window_length)
-        return 0;
-    ssize_t got = file_read_at(self->fd, self->window + self->window_length,
-                               wanted - self->window_length, from);
-    if (got < 0)
-        return fault_set_errno(fault, errno, "offset %llu", (unsigned long long)from);
-    self->window_length += (size_t)got;
+    while (self->window_length < length) {
+        uint64_t from = self->window_offset + self->window_length;
+        ssize_t got = file_read_at(self->fd, self->window + self->window_length,
+                                   wanted - self->window_length, from);
+        if (got < 0)
+            return fault_set_errno(fault, errno, "offset %llu", (unsigned long long)from);
+        if (got == 0)
+            return 0;
+        self->window_length += (size_t)got;
+    }
     return 0;
 }
 

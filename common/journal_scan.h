@@ -12,6 +12,7 @@
 #include "common/fault.h"
 #include "common/journal_record.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define JOURNAL_SCAN_BYTES (256u << 10)
@@ -46,10 +47,14 @@ void journal_scan_seek(journal_scan_t *self, uint64_t offset);
 
 /* Takes the next good record.  1: *record is filled, its views live until the next call; *damage
  * is what was skipped before it.  0: there is none before `end`, the scan stays where it is, and
- * *damage is what stands there.  -1: the file could not be read or memory is out; the scan stays
- * where it is. */
+ * *damage is what stands there.  -1: the file could not be read or memory is out, with errno; the
+ * scan stays where it is. */
 int journal_scan_next(journal_scan_t *self, journal_record_t *record, journal_damage_t *damage,
                       fault_t *fault);
+
+/* After -1: goes on behind what the disk refuses to read (EIO), some 4 KiB further.  False when the
+ * fault was another, and nothing moved. */
+bool journal_scan_pass_over(journal_scan_t *self);
 
 void journal_scan_free(journal_scan_t *self);
 

@@ -2,7 +2,7 @@
  * events, then the checksum of those lines.  Without it all sinks begin at the beginning. */
 
 #include "common/crc32c.h"
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <errno.h>
 #include <fcntl.h>

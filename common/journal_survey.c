@@ -1,14 +1,12 @@
 /* One pass over a segment file at start-up: what is in it, and which file header it deserves. */
 
-#include "common/journal_private.h"
+#include "common/journal_startup.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define UNREADABLE_STEP 4096 /* what is passed over when the disk refuses to read */
 
 static void count_damage(journal_t *self, journal_survey_t *survey, journal_damage_t damage)
 {
@@ -37,17 +35,6 @@ static int take_record(journal_t *self, journal_survey_t *survey, const journal_
     return file_writer_put(survey->copy, record->header - JOURNAL_FRAME_BYTES, length);
 }
 
-/* Goes on behind what the disk cannot read.  False when the fault is another. */
-static bool pass_over(journal_survey_t *survey, journal_scan_t *scan)
-{
-    if (errno != EIO)
-        return false;
-    survey->unreadable = true;
-    survey->index->damaged++;
-    journal_scan_seek(scan, scan->offset - scan->offset % UNREADABLE_STEP + UNREADABLE_STEP);
-    return true;
-}
-
 int journal_survey(journal_t *self, journal_survey_t *survey, fault_t *fault)
 {
     journal_scan_t scan = {0};
@@ -58,10 +45,12 @@ int journal_survey(journal_t *self, journal_survey_t *survey, fault_t *fault)
     journal_scan_start(&scan, survey->fd, survey->index->segment.segment_id,
                        JOURNAL_FILE_HEADER_BYTES, survey->index->segment_bytes);
     for (;;) {
-        errno = 0;
         status = journal_scan_next(&scan, &record, &damage, fault);
-        if (status < 0 && pass_over(survey, &scan))
+        if (status < 0 && journal_scan_pass_over(&scan)) {
+            survey->unreadable = true;
+            survey->index->damaged++;
             continue;
+        }
         if (status != 1)
             break;
         count_damage(self, survey, damage);

@@ -37,6 +37,8 @@ int journal_outcomes_read(const journal_t *self, const journal_segment_t *segmen
     char name[JOURNAL_NAME_BYTES];
     journal_name(name, segment->header.ordinal, JOURNAL_NAME_OUTCOMES);
     int fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == ENOENT)
+        return 0; /* somebody took it away: what it said is done again */
     if (fd < 0)
         return fault_set_errno(fault, errno, "outcomes '%s'", name);
     int status = read_records(segment, fd, table, fault);
@@ -78,14 +80,19 @@ int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fau
     return 0;
 }
 
-/* Saves the marks when they say anything new; all of it is durable. */
-static void save_marks(const journal_t *self, journal_segment_t *segment)
+/* Has the marks saved when they say anything new; all of it is durable. */
+static void save_marks(journal_t *self, journal_segment_t *segment)
 {
     const journal_marks_of_t of = marks_of(segment);
+    size_t length;
     if (!segment->table->changed ||
         outcome_table_cover(segment->table, atomic_load(&segment->next_sequence)) != 0)
         return;
-    journal_marks_save(&of, segment->table, self->slot.segments);
+    char *bytes = journal_marks_make(&of, segment->table, &length);
+    if (bytes)
+        journal_job_put(self, (journal_job_t){.marks_of = segment->header.ordinal,
+                                              .marks = bytes,
+                                              .marks_bytes = length});
     segment->table->changed = false;
 }
 

@@ -79,8 +79,8 @@ static int list_one(void *context, const char *name, const dead_letter_t *letter
     listed_t *listed = context;
     const disk_resolution_t *resolution = letter->letter.resolution.items;
     listed->count++;
-    strncat(listed->names, name, sizeof(listed->names) - strlen(listed->names) - 2);
-    strcat(listed->names, " ");
+    size_t length = strlen(listed->names);
+    snprintf(listed->names + length, sizeof(listed->names) - length, "%s ", name);
     snprintf(listed->record, sizeof(listed->record), "%.*s", (int)letter->event_record_bytes,
              (const char *)letter->event_record);
     snprintf(listed->body_file, sizeof(listed->body_file), "%s",

@@ -193,6 +193,27 @@ static void a_settled_event_is_not_handed_to_that_sink_again(void **state)
     }
 }
 
+static void settlements_are_synced_some_time_later(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_figures_t before, after;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append(box, 1, 100), JOURNAL_STORED);
+    assert_true(journal_box_find(box, 1, &event));
+    journal_figures(box->journal, &before);
+    journal_box_settle(box, &event, 0);
+    int waited_ms = 0;
+    do {
+        usleep(10000);
+        waited_ms += 10;
+        journal_figures(box->journal, &after);
+    } while (after.syncs == before.syncs && waited_ms < 10000);
+    assert_int_equal(after.syncs, before.syncs + 1);
+    assert_true(after.bytes > before.bytes);
+    assert_true(waited_ms > 500);
+}
+
 static void the_first_resolution_of_a_conversation_is_final(void **state)
 {
     journal_box_t *box = *state;
@@ -291,6 +312,7 @@ int main(void)
         WITH_BOX(the_same_event_is_stored_once),
         WITH_BOX(a_key_is_forgotten_after_its_time),
         WITH_BOX(a_settled_event_is_not_handed_to_that_sink_again),
+        WITH_BOX(settlements_are_synced_some_time_later),
         WITH_BOX(the_first_resolution_of_a_conversation_is_final),
         WITH_BOX(a_new_sink_begins_at_the_end),
         WITH_BOX(two_processes_take_different_slots),

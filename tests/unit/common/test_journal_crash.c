@@ -127,7 +127,7 @@ static void say_what_is_durable(journal_box_t *box)
                                     wire_view(conversation_id), &found, NULL) != 1)
             _exit(8);
         snprintf(business, sizeof(business), "%.*s", WIRE_ARGUMENTS(found.business_id));
-        say('r', number, atoi(business));
+        say('r', number, (int)strtol(business, NULL, 10));
     }
 }
 
@@ -238,7 +238,7 @@ static void check(journal_box_t *box)
             assert_int_equal(journal_event_resolution(box->journal, &event, &resolution, NULL), 1);
             char business[32];
             snprintf(business, sizeof(business), "%.*s", WIRE_ARGUMENTS(resolution.business_id));
-            assert_int_equal(atoi(business), heard.business[number]);
+            assert_int_equal(strtol(business, NULL, 10), heard.business[number]);
         }
     }
     if (status != 0)

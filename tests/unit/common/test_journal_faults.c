@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -33,6 +34,8 @@ typedef struct {
 static gate_t sync_gate, directory_gate, gather_gate, write_gate, truncate_gate, read_gate;
 static _Atomic int write_limit; /* bytes that one pwritev takes; 0: all */
 static _Atomic bool syncing;
+static _Atomic long bad_from, bad_to; /* of every file, where the disk cannot be read */
+static _Atomic int ahead_s;           /* the monotonic clock goes ahead by this */
 
 static bool refused(gate_t *gate)
 {
@@ -61,6 +64,8 @@ static void open_gates(void)
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++)
         close_gate(gates[i], 0, 0, 0);
     atomic_store(&write_limit, 0);
+    atomic_store(&bad_from, 0);
+    atomic_store(&bad_to, 0);
 }
 
 int fdatasync(int fd)
@@ -103,7 +108,24 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
 
 ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
 {
-    return refused(&read_gate) ? -1 : syscall(SYS_pread64, fd, bytes, length, offset);
+    long from = atomic_load(&bad_from), to = atomic_load(&bad_to);
+    if (refused(&read_gate))
+        return -1;
+    if (offset >= from && offset < to) {
+        errno = EIO;
+        return -1;
+    }
+    if (offset < from && offset + (long)length > from)
+        length = (size_t)(from - offset);
+    return syscall(SYS_pread64, fd, bytes, length, offset);
+}
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+    int status = (int)syscall(SYS_clock_gettime, clock, now);
+    if (clock == CLOCK_MONOTONIC)
+        now->tv_sec += atomic_load(&ahead_s);
+    return status;
 }
 
 int ftruncate(int fd, off_t length)
@@ -377,6 +399,50 @@ static void an_unreadable_disk_moves_no_cursor(void **state)
     journal_cursor_destroy(&cursor);
 }
 
+/* A place that cannot be read costs the events that are there, for those who wait long enough. */
+static void a_bad_place_holds_up_nothing_for_ever(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    uint64_t seen = 0, last = 0;
+    assert_int_equal(journal_box_append_many(box, 1, 101, 400), 100);
+    atomic_store(&bad_from, 20480);
+    atomic_store(&bad_to, 24576);
+    journal_cursor_t *cursor = journal_cursor_new(box->journal);
+    journal_cursor_begin(cursor, 0);
+    while (journal_read(cursor, &event, NULL) == 1)
+        seen++;
+    assert_in_range(seen, 20, 50);
+    atomic_fetch_add(&ahead_s, 59);
+    assert_int_equal(journal_read(cursor, &event, NULL), -1);
+    atomic_fetch_add(&ahead_s, 2);
+    for (int places = 0; places < 3 && last != 100; places++) {
+        while (journal_read(cursor, &event, NULL) == 1) {
+            last = journal_box_number(&event.event);
+            seen++;
+        }
+        atomic_fetch_add(&ahead_s, 61);
+    }
+    assert_int_equal(last, 100);
+    assert_in_range(seen, 85, 99);
+    journal_cursor_destroy(&cursor);
+}
+
+static void a_start_passes_over_what_cannot_be_read(void **state)
+{
+    journal_box_t *box = *state;
+    assert_int_equal(journal_box_append_many(box, 1, 101, 400), 100);
+    journal_box_close(box);
+    atomic_store(&bad_from, 20480);
+    atomic_store(&bad_to, 24576);
+    journal_box_open(box);
+    atomic_store(&bad_to, 0);
+    assert_true(box->found.damaged_files > 0);
+    assert_in_range(box->found.events, 85, 99);
+    assert_int_equal(journal_box_read(box, 0, NULL, 0), box->found.events);
+    assert_int_equal(journal_box_append_many(box, 1, 102, 400), 101 - box->found.events);
+}
+
 /* Start-up. */
 
 static void a_start_without_room_for_copies_goes_on_in_place(void **state)
@@ -392,7 +458,7 @@ static void a_start_without_room_for_copies_goes_on_in_place(void **state)
     assert_int_equal(stat(journal_box_path(box, "0/segments/0000000001.journal"), &before), 0);
     FILE *file = fopen(journal_box_path(box, "0/segments/0000000001.journal"), "ab");
     fputs("a torn tail", file);
-    fclose(file);
+    (void)fclose(file);
     close_gate(&write_gate, 0, 1, ENOSPC);
     journal_box_open(box);
     assert_int_equal(atomic_load(&write_gate.failing), 0);
@@ -484,6 +550,8 @@ int main(void)
         WITH_BOX(a_resolution_waits_out_a_full_disk),
         WITH_BOX(a_failing_sync_of_outcomes_gives_no_ticket_back),
         WITH_BOX(an_unreadable_disk_moves_no_cursor),
+        WITH_BOX(a_bad_place_holds_up_nothing_for_ever),
+        WITH_BOX(a_start_passes_over_what_cannot_be_read),
         WITH_BOX(a_start_without_room_for_copies_goes_on_in_place),
         WITH_BOX(a_start_whose_copy_cannot_be_synced_fails_and_harms_nothing),
         cmocka_unit_test(a_full_disk_is_survived_and_used_again),

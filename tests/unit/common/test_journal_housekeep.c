@@ -56,27 +56,35 @@ static size_t count_files(const journal_box_t *box, const char *below)
     return count;
 }
 
-/* Settles the events [from, to) for all sinks, and waits until that is durable. */
+/* Settles the events [from, to) for all sinks, and waits until that is durable: a resolution that
+ * is recorded behind them is synced at once, and they with it. */
 static void settle(journal_box_t *box, uint64_t from, uint64_t to)
 {
-    journal_event_t event;
+    journal_event_t event, first;
     journal_cursor_t *cursor = journal_cursor_new(box->journal);
     journal_cursor_seek(cursor, (journal_position_t){0, 0});
     while (journal_read(cursor, &event, NULL) == 1) {
         uint64_t number = journal_box_number(&event.event);
+        if (number == from)
+            first = event;
         if (number >= from && number < to)
             journal_box_settle(box, &event, JOURNAL_SINKS_MAX);
     }
+    journal_box_resolve(box, &first, from, "B", NULL);
     journal_cursor_destroy(&cursor);
-    usleep(1300000); /* settlements are synced within a second or so */
 }
 
-/* Keeps house until nothing changes any more. */
+/* Keeps house until nothing has changed for a while. */
 static void keep_house(journal_box_t *box, journal_position_t oldest)
 {
-    for (int turn = 0; turn < 20; turn++) {
+    journal_figures_t before, after;
+    for (int quiet = 0; quiet < 40; quiet++) {
+        journal_figures(box->journal, &before);
         journal_housekeep(box->journal, oldest);
         usleep(5000);
+        journal_figures(box->journal, &after);
+        if (after.bytes != before.bytes || after.segments != before.segments)
+            quiet = 0;
     }
 }
 
