@@ -120,7 +120,7 @@ static void tick_sinks(deliver_t *self, int64_t now_ms)
     for (size_t sink = 0; sink < self->sink_count; sink++) {
         pair_t *dying;
         while ((dying = dispatch_tick(self->dispatch, sink, now_ms)))
-            deliver_bury(self, dying);
+            (void)deliver_bury(self, dying); /* tried again when the house is kept */
     }
 }
 
@@ -130,8 +130,7 @@ static void bury_the_rest(deliver_t *self)
     for (size_t sink = 0; sink < self->sink_count; sink++) {
         pair_t *pair;
         while ((pair = dispatch_unburied(self->dispatch, sink))) {
-            deliver_bury(self, pair);
-            if (!pair->burying)
+            if (!deliver_bury(self, pair))
                 return;
         }
     }

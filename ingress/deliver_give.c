@@ -96,11 +96,13 @@ static void mark_leased(deliver_t *self, entry_t *entry, uint32_t given, bool al
     }
 }
 
-entry_t *deliver_admit(deliver_t *self, const journal_event_t *event, size_t sink)
+entry_t *deliver_enter(deliver_t *self, const journal_event_t *event)
 {
-    bool held = dispatch_find(self->dispatch, event->sequence) != NULL;
-    entry_t *entry = dispatch_admit(self->dispatch, event, sink);
-    if (entry && !held)
+    entry_t *entry = dispatch_find(self->dispatch, event->sequence);
+    if (entry)
+        return entry;
+    entry = dispatch_enter(self->dispatch, event);
+    if (entry)
         journal_hold(self->journal, event->position.segment);
     return entry;
 }
@@ -141,21 +143,21 @@ static void split(deliver_t *self, size_t leader, uint32_t staying)
         lane->has_pending = false;
 }
 
-/* An event that no sink is to have: dead since the intake, or of a type without a route. */
-static void pass_by(deliver_t *self, const journal_event_t *event, size_t leader)
+/* An event that no sink is to have: dead since the intake, or of a type without a route.  False
+ * when memory is out. */
+static bool pass_by(deliver_t *self, const journal_event_t *event, size_t leader)
 {
     const disk_event_t *header = &event->event;
     if (event->settled == DELIVER_ALL_SINKS(self) || dispatch_find(self->dispatch, event->sequence))
-        return; /* another group has seen to it */
+        return true; /* another group has seen to it */
     if (header->dead_reason.length > 0) {
         const char *reason = route_dead_reason(header->dead_reason);
-        entry_t *entry = dispatch_admit_dying(self->dispatch, event, leader,
-                                              reason ? reason : DEAD_REJECTED, NULL);
-        if (entry) {
-            journal_hold(self->journal, event->position.segment);
-            deliver_bury(self, &entry->pairs[leader]);
-        }
-        return;
+        entry_t *entry = deliver_enter(self, event);
+        if (!entry)
+            return false;
+        dispatch_admit_dying(self->dispatch, entry, leader, reason ? reason : DEAD_REJECTED);
+        (void)deliver_bury(self, &entry->pairs[leader]); /* tried again when the house is kept */
+        return true;
     }
     const disk_settlement_t settlement = {
         .sequence = event->sequence,
@@ -164,6 +166,7 @@ static void pass_by(deliver_t *self, const journal_event_t *event, size_t leader
         .at_us = header->received_us,
     };
     journal_settle(self->journal, event->position, JOURNAL_SINKS_MAX, &settlement);
+    return true;
 }
 
 static uint32_t able_to_admit(deliver_t *self, uint32_t wanted, uint64_t bytes, int64_t now_ms)
@@ -179,17 +182,25 @@ static uint32_t able_to_admit(deliver_t *self, uint32_t wanted, uint64_t bytes, 
     return able;
 }
 
-/* Opens the pairs of `given`; what memory does not suffice for comes back as a late outcome. */
-static void admit_leased(deliver_t *self, const journal_event_t *event, uint32_t given,
-                         const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms)
+/* Gives a fresh event for those of the wanted sinks that may have it now; which ones got it. */
+static uint32_t give_fresh(deliver_t *self, const journal_event_t *event, uint32_t wanted,
+                           int64_t now_ms)
 {
-    entry_t *entry = NULL;
+    uint64_t numbers[MESSAGE_SINKS_MAX];
+    uint32_t possible, able = able_to_admit(self, wanted, event->body_bytes, now_ms);
+    if (!able || !source_choose(self->source, able, event->body_bytes, false, &possible))
+        return 0;
+    entry_t *entry = deliver_enter(self, event);
+    if (!entry)
+        return 0;
+    uint32_t given = give(self, event, able, false, numbers);
     for (size_t sink = 0; sink < self->sink_count; sink++) {
         if (given >> sink & 1)
-            entry = deliver_admit(self, event, sink);
+            dispatch_admit(self->dispatch, entry, sink);
     }
-    if (entry)
-        mark_leased(self, entry, given, false, numbers, now_ms);
+    mark_leased(self, entry, given, false, numbers, now_ms);
+    deliver_release(self, entry); /* if nobody took it */
+    return given;
 }
 
 static bool read_pending(deliver_t *self, deliver_lane_t *lane)
@@ -217,16 +228,12 @@ static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms)
     uint32_t routes = event->event.dead_reason.length > 0 ? 0 : routed(self, event);
     uint32_t wanted = routes & members_of(self, leader) & ~event->settled;
     uint32_t given = 0;
-    if (routes == 0)
-        pass_by(self, event, leader);
+    if (routes == 0 && !pass_by(self, event, leader))
+        return false;
     if (wanted) {
-        uint64_t numbers[MESSAGE_SINKS_MAX];
-        uint32_t able = able_to_admit(self, wanted, event->body_bytes, now_ms);
-        given = able ? give(self, event, able, false, numbers) : 0;
+        given = give_fresh(self, event, wanted, now_ms);
         if (!given && wanted == members_of(self, leader))
             return false;
-        if (given)
-            admit_leased(self, event, given, numbers, now_ms);
     }
     if (wanted & ~given)
         split(self, leader, wanted & ~given);
@@ -316,11 +323,8 @@ static bool give_pair(deliver_t *self, pair_t *pair, bool alone, int64_t now_ms)
     if (source_choose(self->source, wanted, entry->bytes, alone, &possible) == 0)
         return false;
     int read = deliver_read_again(self, entry, &event);
-    if (read < 0) {
-        dispatch_abandon(self->dispatch, pair);
-        deliver_settle(self, pair, OUTCOME_DEAD, WIRE_VIEW(DEAD_REJECTED),
-                       WIRE_VIEW("its record in the journal is damaged"));
-    }
+    if (read < 0)
+        deliver_settle_damaged(self, pair);
     if (read <= 0)
         return read < 0;
     uint32_t given = give(self, &event, wanted, alone, numbers);

@@ -31,7 +31,7 @@ static void forget_refused_audio(deliver_t *self, const entry_t *entry, wire_vie
         journal_body_forget(self->journal, &event.event);
 }
 
-static void release(deliver_t *self, entry_t *entry)
+void deliver_release(deliver_t *self, entry_t *entry)
 {
     uint64_t segment = entry->position.segment;
     if (dispatch_release(self->dispatch, entry))
@@ -54,9 +54,9 @@ void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_vie
     journal_settle(self->journal, entry->position, pair->sink, &settlement);
     forget_refused_audio(self, entry, reason);
     metric_observe(self->measures[pair->sink].latency,
-                   (double)(settlement.at_us - entry->received_us) / 1e6);
+                   ((double)settlement.at_us - (double)entry->received_us) / 1e6);
     log_settled(self, pair, outcome, reason);
-    release(self, entry);
+    deliver_release(self, entry);
 }
 
 /* Dead letters. */
@@ -76,17 +76,27 @@ static bool dead_at_intake(const journal_event_t *event)
     return event->event.dead_reason.length > 0;
 }
 
-void deliver_bury(deliver_t *self, pair_t *pair)
+void deliver_settle_damaged(deliver_t *self, pair_t *pair)
+{
+    dispatch_abandon(self->dispatch, pair);
+    deliver_settle(self, pair, OUTCOME_DEAD, WIRE_VIEW(DEAD_REJECTED),
+                   WIRE_VIEW("its record in the journal is damaged"));
+}
+
+bool deliver_bury(deliver_t *self, pair_t *pair)
 {
     journal_event_t event;
     fault_t fault;
     size_t record_bytes;
     disk_resolution_t resolution;
-    if (deliver_read_again(self, pair->entry, &event) != 1)
-        return;
+    int read = deliver_read_again(self, pair->entry, &event);
+    if (read < 0)
+        deliver_settle_damaged(self, pair);
+    if (read <= 0)
+        return read < 0;
     char *record = journal_record_read(self->journal, pair->entry->position, &record_bytes, &fault);
     if (!record)
-        return; /* tried again with the next tick */
+        return false;
     bool resolved = journal_resolution_find(self->journal, event.event.provider,
                                             event.event.conversation_id, &resolution, NULL) == 1;
     const disk_letter_t letter = {
@@ -103,6 +113,7 @@ void deliver_bury(deliver_t *self, pair_t *pair)
                                 event.event.body_file);
     if (!pair->burying)
         free(record);
+    return pair->burying;
 }
 
 /* The letter is durable: what it is about may be forgotten. */
@@ -120,7 +131,7 @@ static void settle_buried(deliver_t *self, pair_t *pair, const journal_event_t *
         .at_us = (uint64_t)clock_unix_us(),
     };
     journal_settle(self->journal, event->position, JOURNAL_SINKS_MAX, &settlement);
-    release(self, pair->entry);
+    deliver_release(self, pair->entry);
 }
 
 static void buried(deliver_t *self, const letters_result_t *result)
@@ -163,7 +174,7 @@ static void act(deliver_t *self, pair_t *pair, act_t act, const message_outcome_
     if (act == ACT_SETTLE)
         deliver_settle(self, pair, OUTCOME_DONE, outcome->reason, outcome->detail);
     else if (act == ACT_BURY)
-        deliver_bury(self, pair);
+        (void)deliver_bury(self, pair); /* tried again when the house is kept */
 }
 
 static void log_retry(const deliver_t *self, const pair_t *pair, const message_outcome_t *outcome)
@@ -307,8 +318,8 @@ void deliver_hear(deliver_t *self, int64_t now_ms)
             take_foreign(self, input.sink, input.outcome, now_ms);
             break;
         case SOURCE_LOST:
-            if (pair && dispatch_lost(self->dispatch, pair, input.number, now_ms) == ACT_BURY)
-                deliver_bury(self, pair);
+            if (pair)
+                act(self, pair, dispatch_lost(self->dispatch, pair, input.number, now_ms), NULL);
             break;
         case SOURCE_RESOLVED:
             for (size_t i = 0; i < input.resolutions->events.count; i++)

@@ -70,13 +70,17 @@ int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *e
 void deliver_hear(deliver_t *self, int64_t now_ms);
 void deliver_hear_journal(deliver_t *self);
 void deliver_hear_letters(deliver_t *self);
-/* Writes the letter of a dying pair, or leaves it for later. */
-void deliver_bury(deliver_t *self, pair_t *pair);
+/* Has the letter of a dying pair written.  False when that has to be tried again later. */
+bool deliver_bury(deliver_t *self, pair_t *pair);
+/* Settles what can be delivered to nobody: the journal has set the damage aside and counted it. */
+void deliver_settle_damaged(deliver_t *self, pair_t *pair);
 /* Writes down what became of a pair and lets go of its entry when nothing of it is open. */
 void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
                     wire_view_t detail);
 
-/* An entry that this process holds keeps its segment from being deleted. */
-entry_t *deliver_admit(deliver_t *self, const journal_event_t *event, size_t sink);
+/* The entry of an event, made when there is none; it keeps its segment from being deleted. */
+entry_t *deliver_enter(deliver_t *self, const journal_event_t *event);
+/* Lets go of an entry when nothing of it is open. */
+void deliver_release(deliver_t *self, entry_t *entry);
 
 #endif

@@ -9,6 +9,9 @@
  * second run-out an event is tried alone, and only run-outs alone count.  A sink that is down fails
  * everything alike, so an event is dead only when another one succeeded meanwhile.
  *
+ * Why a pause ends with `done` alone: only that says that the sink itself works.  What the resolver
+ * answers in its place (an agent that nobody knows, an event handed back) says nothing about it.
+ *
  * Thread rule: one thread. */
 #ifndef POSTCALL_INGRESS_DISPATCH_H
 #define POSTCALL_INGRESS_DISPATCH_H
@@ -29,7 +32,7 @@ typedef struct {
     int64_t probe_max_ms;
     int64_t defer_base_ms; /* delay of a retry that names none, doubling */
     int64_t defer_max_ms;
-    uint64_t max_deliver;        /* run-outs alone */
+    uint64_t max_deliver;        /* run-outs alone; not 0 */
     int64_t max_deliver_ms;      /* over at least this time */
     int64_t suspect_interval_ms; /* fresh events get at least this long between two suspects */
     int64_t unknown_agent_ms;    /* from the first "not found" to the dead letter */
@@ -82,12 +85,13 @@ void dispatch_destroy(dispatch_t **self_p);
 
 entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence);
 
-/* Opens the pair of an event that a cursor has reached, as waiting; makes the entry when there is
- * none.  A pair that was open or settled stays as it is.  NULL when out of memory. */
-entry_t *dispatch_admit(dispatch_t *self, const journal_event_t *event, size_t sink);
+/* The entry of an event that a cursor has reached, made when there is none; nothing of it is opened
+ * by this.  NULL when out of memory. */
+entry_t *dispatch_enter(dispatch_t *self, const journal_event_t *event);
+/* Opens the pair as waiting.  One that was open or settled stays as it is. */
+void dispatch_admit(dispatch_t *self, entry_t *entry, size_t sink);
 /* As admit, for an event that can never succeed: the pair begins as dying. */
-entry_t *dispatch_admit_dying(dispatch_t *self, const journal_event_t *event, size_t sink,
-                              const char *reason, const char *detail);
+void dispatch_admit_dying(dispatch_t *self, entry_t *entry, size_t sink, const char *reason);
 
 /* Frees an entry when nothing of it is open; true when it did. */
 bool dispatch_release(dispatch_t *self, entry_t *entry);
@@ -106,6 +110,7 @@ bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_m
 /* May the cursor of `sink` hand out an event of `bytes` now? */
 bool dispatch_may_admit(const dispatch_t *self, size_t sink, uint64_t bytes, int64_t now_ms);
 
+/* A waiting pair, or with `alone` a suspect, was given to a worker. */
 void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone, int64_t now_ms);
 
 /* What the caller has to do after an outcome. */
@@ -139,7 +144,7 @@ pair_t *dispatch_tick(dispatch_t *self, size_t sink, int64_t now_ms);
 /* Figures of one sink. */
 typedef struct {
     uint64_t waiting, leased, deferred, suspects, dying;
-    uint64_t run_outs, retries, done, dead;
+    uint64_t run_outs, retries, done, dead; /* dead: letters that are written */
     bool paused;
     bool stuck;           /* a suspect has used up its deliveries and nothing else succeeds */
     bool held_apart_full; /* the cursor stands because of deferred_max or suspects_max */
