@@ -8,6 +8,8 @@
 
 #include <stdbool.h>
 
+#include "common/fault.h"
+
 /* Where keys may come from, in the order in which common/aws_credentials looks. */
 typedef struct {
     char *access_key_id;
@@ -37,6 +39,11 @@ typedef struct {
     char *ca_bundle;
     aws_credential_settings_t credentials;
 } aws_settings_t;
+
+/* Whether the settings name a region, an address and keys for `service` ("kinesis", "s3" or
+ * "dynamodb"); files that they name are read, nothing is asked over the network.  0, or -1 naming
+ * the setting that is missing or wrong. */
+int aws_settings_check(const aws_settings_t *settings, const char *service, fault_t *fault);
 
 /* The rows for aws_settings_t, to stand in a daemon's table of settings; `service` is the
  * upper-case end of AWS_ENDPOINT_URL_<SERVICE>. */

@@ -39,3 +39,12 @@ int fault_set_errno(fault_t *fault, int error_number, const char *format, ...)
     }
     return -1;
 }
+
+int fault_blame(fault_t *fault, const char *setting)
+{
+    fault_t reason;
+    if (!fault)
+        return -1;
+    reason = *fault;
+    return fault_set(fault, "%s: %s", setting, reason.text);
+}

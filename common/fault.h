@@ -20,4 +20,8 @@ int fault_set(fault_t *fault, const char *format, ...) __attribute__((format(pri
 int fault_set_errno(fault_t *fault, int error_number, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* Puts "setting: " before the reason, for the setting that the fault comes from.  Always returns
+ * -1. */
+int fault_blame(fault_t *fault, const char *setting);
+
 #endif

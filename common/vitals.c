@@ -20,10 +20,11 @@ int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *set
     return 0;
 }
 
-int vitals_serve(vitals_t *self, const settings_shared_t *settings, fault_t *fault)
+int vitals_serve(vitals_t *self, const settings_shared_t *settings, const char *admin_setting,
+                 fault_t *fault)
 {
     self->admin = admin_new(settings->admin_listen, self->metrics, self->readiness, fault);
-    return self->admin ? 0 : -1;
+    return self->admin ? 0 : fault_blame(fault, admin_setting);
 }
 
 void vitals_close(vitals_t *self)

@@ -27,8 +27,9 @@ typedef struct {
 int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *settings,
                 const char *const *conditions, fault_t *fault);
 
-/* Serves the admin endpoint.  0, or -1 with a fault. */
-int vitals_serve(vitals_t *self, const settings_shared_t *settings, fault_t *fault);
+/* Serves the admin endpoint.  0, or -1 with a fault that names `admin_setting`. */
+int vitals_serve(vitals_t *self, const settings_shared_t *settings, const char *admin_setting,
+                 fault_t *fault);
 
 /* Stops serving, ends the ZeroMQ context, gives the signals back. */
 void vitals_close(vitals_t *self);

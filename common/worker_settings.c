@@ -1,5 +1,13 @@
 #include "common/worker_settings.h"
 
+int worker_settings_check(const worker_settings_t *settings, const char *prefix, fault_t *fault)
+{
+    if (settings->ping_interval_ms < settings->peer_silence_ms)
+        return 0;
+    return fault_set(fault, "%s_PING_INTERVAL_MS: it must be less than %s_PEER_SILENCE_MS", prefix,
+                     prefix);
+}
+
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
                                   int64_t now_ms, fault_t *fault)
 {

@@ -40,6 +40,9 @@ typedef struct {
      .help = "Bytes of events that this process holds at once; a larger one comes alone."}
 /* clang-format on */
 
+/* Rules across these settings, whose names begin with `prefix`.  0, or -1 and a fault. */
+int worker_settings_check(const worker_settings_t *settings, const char *prefix, fault_t *fault);
+
 /* Connects as a sink's only worker_t: its stage is the sink's name.  `sink` is borrowed for the
  * worker's life: the name, then NULL. */
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,

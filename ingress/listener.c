@@ -35,7 +35,7 @@ int listener_open(const char *address, fault_t *fault)
     if (error == 0)
         return fd;
     close(fd);
-    return fault_set_errno(fault, error, "cannot listen on %s", address);
+    return fault_set_errno(fault, error, "INGRESS_LISTEN: cannot listen on %s", address);
 }
 
 int listener_adopt(int fd, fault_t *fault)

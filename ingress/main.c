@@ -11,6 +11,7 @@
 #include "ingress/forecast.h"
 #include "ingress/http.h"
 #include "ingress/settings.h"
+#include "proto/endpoints.h"
 #include "proto/routes.h"
 
 #include <errno.h>
@@ -107,7 +108,7 @@ static int open_journal(daemon_t *self, fault_t *fault)
     };
     self->journal = journal_open(&options, &found, fault);
     if (!self->journal)
-        return -1;
+        return fault_blame(fault, "INGRESS_DATA_DIR");
     log_found(&found);
     return 0;
 }
@@ -138,7 +139,7 @@ static int open_delivery(daemon_t *self, fault_t *fault)
     };
     self->deliver =
         deliver_new(&options, self->journal, self->vitals.metrics, clock_now_ms(), fault);
-    return self->deliver ? 0 : -1;
+    return self->deliver ? 0 : fault_blame(fault, ENDPOINT_INGRESS_BIND);
 }
 
 static int open_http(daemon_t *self, fault_t *fault)
@@ -191,7 +192,7 @@ static int open_daemon(daemon_t *self, fault_t *fault)
     if (open_journal(self, fault) != 0 || open_delivery(self, fault) != 0 ||
         open_http(self, fault) != 0)
         return -1;
-    return vitals_serve(&self->vitals, shared, fault);
+    return vitals_serve(&self->vitals, shared, "INGRESS_ADMIN_LISTEN", fault);
 }
 
 static void close_daemon(daemon_t *self)
@@ -202,6 +203,13 @@ static void close_daemon(daemon_t *self)
     journal_close(&self->journal);
     vitals_close(&self->vitals);
     settings_free(ingress_program.table, ingress_program.count, &self->settings);
+}
+
+static void say_stopped(const daemon_t *self)
+{
+    journal_figures_t figures;
+    journal_figures(self->journal, &figures);
+    log_line(LOG_LEVEL_INFO, "stopped", LOG_NUMBER("stored", figures.stored));
 }
 
 static void wait_for_work(const daemon_t *self, int64_t wait_ms)
@@ -282,7 +290,7 @@ int main(int argc, char **argv)
                  LOG_NUMBER("port", http_port(self.http)));
         status = loop(&self);
         http_stop(self.http, self.settings.drain_seconds * 1000);
-        log_line(LOG_LEVEL_INFO, "stopped", LOG_NUMBER("stored", metric_value(self.stored)));
+        say_stopped(&self);
     } else {
         log_line(LOG_LEVEL_ERROR, "cannot start", LOG_TEXT("reason", fault.text));
     }

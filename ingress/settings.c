@@ -2,6 +2,7 @@
 
 #include "common/address.h"
 #include "common/hop.h"
+#include "ingress/signature.h"
 #include "proto/endpoints.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
@@ -35,6 +36,12 @@ static int check_secret(const settings_t *self, fault_t *fault)
     if (!self->webhook_secret && !self->allow_unsigned)
         return fault_set(fault, "ELEVENLABS_WEBHOOK_SECRET: a secret is needed, or "
                                 "INGRESS_ALLOW_UNSIGNED=true to take webhooks from anybody");
+    if (!self->webhook_secret)
+        return 0;
+    signature_keys_t *keys = signature_keys_new(self->webhook_secret, fault);
+    if (!keys)
+        return fault_blame(fault, "ELEVENLABS_WEBHOOK_SECRET");
+    signature_keys_destroy(&keys);
     return 0;
 }
 
@@ -50,9 +57,19 @@ static int check_sinks(const settings_t *self, fault_t *fault)
     return 0;
 }
 
+static int check_intervals(const settings_t *self, fault_t *fault)
+{
+    if (self->delivery.ping_interval_ms < self->delivery.peer_silence_ms)
+        return 0;
+    return fault_set(fault, "INGRESS_PING_INTERVAL_MS: it must be less than "
+                            "INGRESS_PEER_SILENCE_MS");
+}
+
 static int check_all(const void *settings, fault_t *fault)
 {
-    return check_secret(settings, fault) != 0 ? -1 : check_sinks(settings, fault);
+    if (check_secret(settings, fault) != 0 || check_sinks(settings, fault) != 0)
+        return -1;
+    return check_intervals(settings, fault);
 }
 
 /* clang-format off */

@@ -14,6 +14,15 @@ static int check_stream(const char *text, fault_t *fault)
     return fault_set(fault, "kinesis:NAME or file:PATH would do");
 }
 
+static int check_all(const void *settings, fault_t *fault)
+{
+    const settings_t *self = settings;
+    if (worker_settings_check(&self->worker, "LOGGER", fault) != 0)
+        return -1;
+    bool kinesis = strncmp(self->stream, "kinesis:", 8) == 0;
+    return kinesis ? aws_settings_check(&self->aws, "kinesis", fault) : 0;
+}
+
 /* clang-format off */
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("LOGGER", "127.0.0.1:9603", settings_t, shared),
@@ -48,4 +57,5 @@ const settings_program_t logger_program = {
     .purpose = "Writes the record of each call to a Kinesis stream, or to a file of JSON lines.",
     .table = table,
     .count = sizeof(table) / sizeof(table[0]),
+    .check = check_all,
 };

@@ -38,7 +38,7 @@ static int open_store(daemon_t *self, fault_t *fault)
                                            self->vitals.metrics, fault);
         }
     }
-    return self->store ? 0 : -1;
+    return self->store ? 0 : fault_blame(fault, "RECORDER_STORE");
 }
 
 static int open_daemon(daemon_t *self, fault_t *fault)
@@ -48,7 +48,9 @@ static int open_daemon(daemon_t *self, fault_t *fault)
         open_store(self, fault) != 0)
         return -1;
     self->worker = worker_settings_connect(&settings->worker, sink, clock_now_ms(), fault);
-    return self->worker ? vitals_serve(&self->vitals, &settings->shared, fault) : -1;
+    return self->worker
+               ? vitals_serve(&self->vitals, &settings->shared, "RECORDER_ADMIN_LISTEN", fault)
+               : -1;
 }
 
 static void close_daemon(daemon_t *self)

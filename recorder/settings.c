@@ -21,13 +21,22 @@ static int check_sse(const char *text, fault_t *fault)
     return fault_set(fault, "AES256, aws:kms, aws:kms:KEY or off would do");
 }
 
-static int check_buckets(const void *settings, fault_t *fault)
+static int check_buckets(const settings_t *self, fault_t *fault)
 {
-    const settings_t *self = settings;
-    if (strcmp(self->store, "s3") != 0 || (self->recordings_bucket && self->transcripts_bucket))
+    if (self->recordings_bucket && self->transcripts_bucket)
         return 0;
     return fault_set(fault, "%s: RECORDER_STORE is s3, so the name of a bucket is needed",
                      self->recordings_bucket ? "S3_BUCKET_TRANSCRIPTS" : "S3_BUCKET_RECORDINGS");
+}
+
+static int check_all(const void *settings, fault_t *fault)
+{
+    const settings_t *self = settings;
+    if (worker_settings_check(&self->worker, "RECORDER", fault) != 0)
+        return -1;
+    if (strcmp(self->store, "s3") != 0)
+        return 0;
+    return check_buckets(self, fault) != 0 ? -1 : aws_settings_check(&self->aws, "s3", fault);
 }
 
 /* clang-format off */
@@ -67,5 +76,5 @@ const settings_program_t recorder_program = {
     .purpose = "Writes the recording and transcript of each call to S3, or to a directory.",
     .table = table,
     .count = sizeof(table) / sizeof(table[0]),
-    .check = check_buckets,
+    .check = check_all,
 };

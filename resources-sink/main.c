@@ -72,7 +72,9 @@ static int open_daemon(daemon_t *self, fault_t *fault)
     if (!self->batches)
         return -1;
     self->worker = worker_settings_connect(&settings->worker, sink, clock_now_ms(), fault);
-    return self->worker ? vitals_serve(&self->vitals, &settings->shared, fault) : -1;
+    return self->worker ? vitals_serve(&self->vitals, &settings->shared,
+                                       "RESOURCES_SINK_ADMIN_LISTEN", fault)
+                        : -1;
 }
 
 static void close_daemon(daemon_t *self)

@@ -6,12 +6,13 @@
 
 typedef resources_sink_settings_t settings_t;
 
-static int check_database(const void *settings, fault_t *fault)
+static int check_all(const void *settings, fault_t *fault)
 {
-    fault_t reason;
-    if (connection_check(((const settings_t *)settings)->database_url, &reason) == 0)
-        return 0;
-    return fault_set(fault, "DATABASE_URL: %s", reason.text);
+    const settings_t *self = settings;
+    if (worker_settings_check(&self->worker, "RESOURCES_SINK", fault) != 0)
+        return -1;
+    return connection_check(self->database_url, fault) != 0 ? fault_blame(fault, "DATABASE_URL")
+                                                            : 0;
 }
 
 /* clang-format off */
@@ -47,5 +48,5 @@ const settings_program_t resources_sink_program = {
     .count = sizeof(table) / sizeof(table[0]),
     .options = options,
     .option_count = sizeof(options) / sizeof(options[0]),
-    .check = check_database,
+    .check = check_all,
 };

@@ -120,7 +120,7 @@ static int load(directory_t *self, fault_t *fault)
     struct stat now;
     int fd = open(self->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return fault_set_errno(fault, errno, "cannot open %s", self->path);
+        return fault_set_errno(fault, errno, "it cannot be opened");
     char *text = NULL;
     zhashx_t *agents = NULL;
     if (fstat(fd, &now) != 0 || !S_ISREG(now.st_mode) || now.st_size > FILE_BYTES_MAX)

@@ -95,7 +95,7 @@ static int open_daemon(daemon_t *self, fault_t *fault)
     if (vitals_open(&self->vitals, STAGE_TENANT_RESOLVER, shared, conditions, fault) != 0 ||
         open_directory(self, fault) != 0 || open_relay(self, fault) != 0)
         return -1;
-    return vitals_serve(&self->vitals, shared, fault);
+    return vitals_serve(&self->vitals, shared, "RESOLVER_ADMIN_LISTEN", fault);
 }
 
 static void close_daemon(daemon_t *self)

@@ -2,6 +2,7 @@
 
 #include "common/log.h"
 #include "common/number_map.h"
+#include "proto/endpoints.h"
 #include "proto/routes.h"
 #include "tenant-resolver/item.h"
 
@@ -52,6 +53,10 @@ static const worker_outcome_t handed_back = {
 
 /* Making. */
 
+/* In the order of item_sinks. */
+static const char *const bind_settings[RELAY_SINKS] = {ENDPOINT_LOGGER_BIND, ENDPOINT_RECORDER_BIND,
+                                                       ENDPOINT_RESOURCES_SINK_BIND};
+
 static bool make_outlets(relay_t *self, int64_t now_ms, fault_t *fault)
 {
     for (size_t sink = 0; sink < RELAY_SINKS; sink++) {
@@ -62,8 +67,10 @@ static bool make_outlets(relay_t *self, int64_t now_ms, fault_t *fault)
         options.worker_stage = item_sinks[sink];
         options.sinks = outlet->names;
         outlet->source = source_new(&options, now_ms, fault);
-        if (!outlet->source)
+        if (!outlet->source) {
+            fault_blame(fault, bind_settings[sink]);
             return false;
+        }
     }
     return true;
 }

@@ -26,6 +26,15 @@ static int check_directory(const char *text, fault_t *fault)
     return fault_set(fault, "dynamodb or file:PATH would do");
 }
 
+static int check_all(const void *settings, fault_t *fault)
+{
+    const settings_t *self = settings;
+    if (worker_settings_check(&self->worker, "RESOLVER", fault) != 0)
+        return -1;
+    bool dynamodb = strcmp(self->directory, "dynamodb") == 0;
+    return dynamodb ? aws_settings_check(&self->aws, "dynamodb", fault) : 0;
+}
+
 /* clang-format off */
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("RESOLVER", "127.0.0.1:9602", settings_t, shared),
@@ -92,4 +101,5 @@ const settings_program_t resolver_program = {
     .purpose = "Finds the tenant whose agent took each call, and routes the call to the sinks.",
     .table = table,
     .count = sizeof(table) / sizeof(table[0]),
+    .check = check_all,
 };

@@ -36,12 +36,23 @@ static void a_long_reason_is_cut(void **state)
     assert_int_equal(fault_set(NULL, "nobody asks"), -1);
 }
 
+static void the_setting_to_blame_comes_first(void **state)
+{
+    (void)state;
+    fault_t fault;
+    fault_set(&fault, "cannot bind");
+    assert_int_equal(fault_blame(&fault, "X_BIND"), -1);
+    assert_string_equal(fault.text, "X_BIND: cannot bind");
+    assert_int_equal(fault_blame(NULL, "X_BIND"), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(control_characters_cannot_forge_a_log_line),
         cmocka_unit_test(the_system_reason_follows),
         cmocka_unit_test(a_long_reason_is_cut),
+        cmocka_unit_test(the_setting_to_blame_comes_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,8 +148,8 @@ static void markdown_is_the_table_alone(void **state)
     assert_non_null(strstr(result.out, "| `SAMPLE_HOURS` | 72 | Hours \\| minutes. "
                                        "(a whole number from 1 to 1000) |\n"));
     assert_non_null(strstr(result.out,
-                           "| `POSTCALL_CURVE_DIR` | not set | Directory of the CURVE "
-                           "keys that encrypt what the daemons say to each other. |\n"));
+                           "| `SAMPLE_ADMIN_LISTEN` | 127.0.0.1:9601 | Where /metrics, /healthz "
+                           "and /readyz are served: IP:PORT, or off. |\n"));
     assert_non_null(strstr(result.out, "| `SAMPLE_SECRET` | none \\| some |"));
 }
 

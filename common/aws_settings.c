@@ -1,0 +1,12 @@
+#include "common/aws_settings.h"
+
+#include "common/aws_credential_sources.h"
+#include "common/aws_endpoint.h"
+
+int aws_settings_check(const aws_settings_t *settings, const char *service, fault_t *fault)
+{
+    aws_endpoint_t endpoint;
+    if (aws_endpoint_find(settings, service, &endpoint, fault) != 0)
+        return -1;
+    return aws_credential_source_choose(settings, fault) ? 0 : -1;
+}
