@@ -83,17 +83,20 @@ static void link_newest(agents_t *self, agent_t *agent)
 static void evict(agents_t *self)
 {
     agent_t *agent = self->oldest;
-    while (agent && agent->asking)
-        agent = agent->newer;
-    if (!agent)
-        return;
-    unlink_agent(self, agent);
-    zhashx_delete(self->agents, agent->agent_id);
-    self->figures.evicted++;
+    while (agent && zhashx_size(self->agents) >= self->options.entries_max) {
+        agent_t *newer = agent->newer;
+        if (!agent->asking) {
+            unlink_agent(self, agent);
+            zhashx_delete(self->agents, agent->agent_id);
+            self->figures.evicted++;
+        }
+        agent = newer;
+    }
 }
 
 static agent_t *agent_new(agents_t *self, const char *agent_id)
 {
+    evict(self); /* before it is there: it is not being asked about yet */
     agent_t *agent = calloc(1, sizeof(*agent));
     if (!agent)
         return NULL;
@@ -105,8 +108,6 @@ static agent_t *agent_new(agents_t *self, const char *agent_id)
     }
     agent->not_before_ms = INT64_MIN;
     link_newest(self, agent);
-    if (zhashx_size(self->agents) > self->options.entries_max)
-        evict(self);
     return agent;
 }
 
