@@ -22,6 +22,7 @@ typedef struct item_t {
     worker_event_t *upstream; /* the event and its leases */
     agents_waiter_t waiter;
     bool awaits_go;
+    int64_t awaits_since_ms;
     struct item_t *twin;                 /* the same event, given twice: both wait for one `go` */
     struct item_t *next[ITEM_SINKS_MAX]; /* in the queues of the sinks */
     uint32_t queued; /* bit per sink: waits for a worker; else it is out, or done with */

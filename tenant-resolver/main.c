@@ -84,6 +84,7 @@ static int open_relay(daemon_t *self, fault_t *fault)
                     .max_bytes = (size_t)settings->record_max_bytes},
         .recordings_prefix = settings->recordings_prefix,
         .working_interval_ms = settings->working_interval_ms,
+        .go_wait_ms = TIMING_GO_WAIT_MS,
     };
     self->relay = relay_new(&options, self->vitals.metrics, clock_now_ms(), fault);
     return self->relay ? 0 : -1;

@@ -210,7 +210,7 @@ static void add_resolved(relay_t *self, const item_t *item)
     };
 }
 
-static void await_go(relay_t *self, item_t *item)
+static void await_go(relay_t *self, item_t *item, int64_t now_ms)
 {
     uint64_t key = go_key(item->upstream->source, item->upstream->event.sequence);
     item->twin = number_map_get(&self->awaiting, key);
@@ -219,17 +219,28 @@ static void await_go(relay_t *self, item_t *item)
         return;
     }
     item->awaits_go = true;
+    item->awaits_since_ms = now_ms;
     metric_add(self->resolutions, 1);
     add_resolved(self, item);
 }
 
-/* Takes those that wait for this `go` out of the map; they are chained by twin. */
+/* Takes those that wait for this `go` out of the map; they are chained by twin.  What is borrowed
+ * from them is said before they can go. */
 static item_t *take_awaiting(relay_t *self, size_t source, uint64_t sequence)
 {
+    say_resolved(self);
     item_t *first = number_map_take(&self->awaiting, go_key(source, sequence));
     for (item_t *item = first; item; item = item->twin)
         item->awaits_go = false;
     return first;
+}
+
+static void give_up_go(relay_t *self, size_t source, uint64_t sequence)
+{
+    for (item_t *item = take_awaiting(self, source, sequence), *twin; item; item = twin) {
+        twin = item->twin;
+        report_all(self, item, &handed_back);
+    }
 }
 
 /* Routing: the tenant is known and recorded. */
@@ -303,7 +314,7 @@ static const worker_outcome_t *outcome_of(agent_state_t state)
     return &outcomes[state];
 }
 
-static void decided(relay_t *self, item_t *item, const agent_verdict_t *verdict)
+static void decided(relay_t *self, item_t *item, const agent_verdict_t *verdict, int64_t now_ms)
 {
     fault_t fault;
     if (verdict->state != AGENT_TENANT)
@@ -314,7 +325,7 @@ static void decided(relay_t *self, item_t *item, const agent_verdict_t *verdict)
                                        .reason = DEAD_INVALID_TENANT,
                                        .detail = fault.text});
     else
-        await_go(self, item);
+        await_go(self, item, now_ms);
 }
 
 static bool put_question(relay_t *self, wire_view_t agent_id)
@@ -355,7 +366,7 @@ void relay_answer(relay_t *self, wire_view_t agent_id, const agent_verdict_t *an
     while (waiters) {
         item_t *item = CONTAINER(waiters, item_t, waiter);
         waiters = waiters->next;
-        decided(self, item, verdict);
+        decided(self, item, verdict, now_ms);
     }
 }
 
@@ -371,7 +382,7 @@ static void look_up(relay_t *self, item_t *item, int64_t now_ms)
     const agent_verdict_t *verdict =
         agents_look(self->agents, agent_id, now_ms, &item->waiter, &ask);
     if (verdict->state != AGENT_ASKED) {
-        decided(self, item, verdict);
+        decided(self, item, verdict, now_ms);
     } else if (ask && !put_question(self, agent_id)) {
         const agent_verdict_t none = {.state = AGENT_UNAVAILABLE};
         relay_answer(self, agent_id, &none, now_ms);
@@ -418,18 +429,12 @@ static void take_go(relay_t *self, size_t source, const message_resolution_t *fi
 /* Says all that waits for `source` again, or gives it up. */
 static void each_awaiting(relay_t *self, size_t source, bool give_up)
 {
-    say_resolved(self); /* what is said is borrowed from the items */
     for (size_t i = 0; i < self->items.capacity;) {
         item_t *item = self->items.slots[i].value;
         if (!item || !item->awaits_go || item->upstream->source != source) {
             i++;
         } else if (give_up) {
-            item_t *twin = take_awaiting(self, source, item->upstream->event.sequence);
-            while (twin) {
-                item = twin;
-                twin = twin->twin;
-                report_all(self, item, &handed_back);
-            }
+            give_up_go(self, source, item->upstream->event.sequence);
             i = 0; /* the map closed its gaps */
         } else {
             add_resolved(self, item);
@@ -574,20 +579,36 @@ static bool give_first(relay_t *self, size_t sink)
     return true;
 }
 
-/* An event that waits here is not lost: its lease is extended. */
-static void extend_queued(relay_t *self, int64_t now_ms)
+static void extend(relay_t *self, item_t *item)
 {
     const worker_outcome_t working = {.outcome = OUTCOME_WORKING};
+    for (size_t sink = 0; sink < RELAY_SINKS; sink++) {
+        bool waits = !item->resolved || item->queued >> sink & 1;
+        if (waits && item->upstream->sinks >> sink & 1)
+            worker_report(self->upstream, &item->upstream, sink, &working);
+    }
+}
+
+/* An event that waits here is not lost: its lease is extended.  A `go` that does not come is asked
+ * for again, for the ingress may have been unable to record the tenant; and it is given up in the
+ * end, for it may have settled the event meanwhile.  What the map moves when one is given up is
+ * seen with the next interval. */
+static void extend_waiting(relay_t *self, int64_t now_ms)
+{
     if (now_ms < self->next_working_ms)
         return;
     self->next_working_ms = now_ms + self->options.working_interval_ms;
     for (size_t i = 0; i < self->items.capacity; i++) {
         item_t *item = self->items.slots[i].value;
-        for (size_t sink = 0; item && sink < RELAY_SINKS; sink++) {
-            bool waits = !item->resolved || item->queued >> sink & 1;
-            if (waits && item->upstream->sinks >> sink & 1)
-                worker_report(self->upstream, &item->upstream, sink, &working);
+        if (!item)
+            continue;
+        if (item->awaits_go && now_ms - item->awaits_since_ms >= self->options.go_wait_ms) {
+            give_up_go(self, item->upstream->source, item->upstream->event.sequence);
+            continue;
         }
+        extend(self, item);
+        if (item->awaits_go)
+            add_resolved(self, item);
     }
 }
 
@@ -600,7 +621,7 @@ int64_t relay_turn(relay_t *self, int64_t now_ms)
         while (self->outlets[sink].first && give_first(self, sink))
             continue;
     }
-    extend_queued(self, now_ms);
+    extend_waiting(self, now_ms);
     say_resolved(self);
     worker_flush(self->upstream);
     int64_t wait_ms = worker_tick(self->upstream, now_ms);

@@ -33,7 +33,8 @@ typedef struct {
     agents_options_t agents;
     record_rules_t records;
     const char *recordings_prefix;
-    int64_t working_interval_ms; /* leases of queued events are extended this often */
+    int64_t working_interval_ms; /* leases of events that wait here are extended this often */
+    int64_t go_wait_ms;          /* a `go` that does not come is given up after this */
 } relay_options_t;
 
 relay_t *relay_new(const relay_options_t *options, metrics_t *metrics, int64_t now_ms,
