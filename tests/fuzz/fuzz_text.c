@@ -37,7 +37,7 @@ static void check_endpoint(const char *text)
                strncasecmp(host, "localhost:", 10) == 0);
 }
 
-/* The text of an address reads as the same address. */
+/* The text of an address reads as the same address, and its port is the one that stands there. */
 static void check_listen(const char *text)
 {
     address_listen_t address, again;
@@ -47,11 +47,12 @@ static void check_listen(const char *text)
     bool is_v6 = address.to.any.sa_family == AF_INET6;
     assert(is_v6 || address.to.any.sa_family == AF_INET);
     assert(address.length == (is_v6 ? sizeof(address.to.v6) : sizeof(address.to.v4)));
+    unsigned port = ntohs(is_v6 ? address.to.v6.sin6_port : address.to.v4.sin_port);
+    assert(strtoul(strrchr(text, ':') + 1, NULL, 10) == port);
     const void *number = is_v6 ? (void *)&address.to.v6.sin6_addr : (void *)&address.to.v4.sin_addr;
     const char *named = inet_ntop(address.to.any.sa_family, number, host, sizeof(host));
     assert(named);
-    (void)snprintf(written, sizeof(written), is_v6 ? "[%s]:%u" : "%s:%u", host,
-                   ntohs(is_v6 ? address.to.v6.sin6_port : address.to.v4.sin_port));
+    (void)snprintf(written, sizeof(written), is_v6 ? "[%s]:%u" : "%s:%u", host, port);
     int failed = address_parse_listen(written, &again, NULL);
     assert(!failed && again.length == address.length);
     assert(memcmp(&again.to, &address.to, address.length) == 0);
