@@ -45,6 +45,7 @@ test('two of each sink share the work, and nothing is done twice', async (t) => 
   for (const sink of SINKS) await stack.add(sink);
   const load = await runLoad(stack.url, mixture(400), { rate: 400 });
   assert.equal(load.accepted.length, 400);
+  await stack.drained();
   await stack.settled(load, { repeats: false });
   for (const sink of SINKS) {
     assert.ok((await written(stack, sink, sink)) > 50, sink);
@@ -120,7 +121,10 @@ test('two ingresses on one directory have a slot each, and take over what is lef
 });
 
 for (const name of STAGE_NAMES) {
-  test(`${name} stops in good order under load: all is there, and no record twice`, async (t) => {
+  // A worker finishes what it has; the ingress does not wait for what is out, which may come again.
+  const repeats = name === 'ingress';
+  const promise = repeats ? 'all is there' : 'all is there, and nothing twice';
+  test(`${name} stops in good order under load: ${promise}`, async (t) => {
     const stack = await open(t);
     const loading = runLoad(stack.url, mixture(300), { rate: 150 });
     for (let round = 0; round < 2; round += 1) {
@@ -129,7 +133,8 @@ for (const name of STAGE_NAMES) {
     }
     const load = await loading;
     assert.ok(load.accepted.length > 150, JSON.stringify(load.answers));
-    await stack.settled(load, { repeats: false, timeoutMs: 40_000 });
+    await stack.drained(40_000);
+    await stack.settled(load, { repeats });
     await stack.stop();
   });
 }
