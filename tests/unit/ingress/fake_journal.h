@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define FAKE_EVENTS_MAX 256
+#define FAKE_WAIT_MS    100000
 
 /* What was stored. */
 typedef struct {
@@ -36,7 +37,8 @@ struct journal_t {
     pthread_cond_t changed;
     pthread_t writer;
     bool stopping;
-    bool held; /* nothing is completed */
+    bool held;        /* nothing is completed */
+    bool bodies_held; /* none is kept yet */
     journal_append_t *queue;
     journal_answer_t answer; /* JOURNAL_STORED, or what everything gets */
     size_t submitted;
@@ -47,7 +49,6 @@ struct journal_t {
     atomic_bool cannot_store;
     atomic_int body_errno; /* of journal_body_write */
     atomic_bool keep_fails;
-    atomic_int keep_delay_ms;
     atomic_int bodies_alive;
     atomic_int bodies_made;
     atomic_int bodies_kept;
@@ -151,6 +152,15 @@ static inline void fake_journal_hold(journal_t *self, bool held)
     pthread_mutex_unlock(&self->lock);
 }
 
+/* From here on whoever keeps a body hangs, until it is let go. */
+static inline void fake_journal_hold_bodies(journal_t *self, bool held)
+{
+    pthread_mutex_lock(&self->lock);
+    self->bodies_held = held;
+    pthread_cond_broadcast(&self->changed);
+    pthread_mutex_unlock(&self->lock);
+}
+
 static inline void fake_journal_say(journal_t *self, journal_answer_t answer)
 {
     pthread_mutex_lock(&self->lock);
@@ -183,7 +193,7 @@ static inline fake_event_t fake_journal_event(journal_t *self, size_t index)
 /* Waits until `count` appends have been submitted. */
 static inline bool fake_journal_await(journal_t *self, size_t count)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < FAKE_WAIT_MS / 5; i++) {
         if (fake_journal_read(self, &self->submitted) >= count)
             return true;
         fake_sleep(5);
@@ -241,13 +251,17 @@ const char *journal_body_map(journal_body_t *body, size_t padding, fault_t *faul
 
 const char *journal_body_keep(journal_body_t *body, fault_t *fault)
 {
-    fake_sleep(body->journal->keep_delay_ms);
-    if (body->journal->keep_fails) {
+    journal_t *journal = body->journal;
+    pthread_mutex_lock(&journal->lock);
+    while (journal->bodies_held)
+        pthread_cond_wait(&journal->changed, &journal->lock);
+    pthread_mutex_unlock(&journal->lock);
+    if (journal->keep_fails) {
         errno = EIO;
         fault_set(fault, "told to fail");
         return NULL;
     }
-    (void)snprintf(body->name, sizeof(body->name), "%016x.body", body->journal->bodies_kept++);
+    (void)snprintf(body->name, sizeof(body->name), "%016x.body", journal->bodies_kept++);
     return body->name;
 }
 

@@ -56,6 +56,7 @@ static inline void fixture_open(port_fixture_t *self, const http_options_t *opti
 static inline void fixture_close(port_fixture_t *self)
 {
     fake_journal_hold(self->journal, false);
+    fake_journal_hold_bodies(self->journal, false);
     http_destroy(&self->http);
     assert_null(self->http);
     assert_int_equal(self->journal->bodies_alive, 0);
@@ -85,8 +86,19 @@ static inline double fixture_figure(const port_fixture_t *self, const char *seri
 /* Waits for a figure that another thread brings about. */
 static inline bool fixture_await(const port_fixture_t *self, const char *series, double value)
 {
-    for (int i = 0; i < 2000; i++) {
+    for (int i = 0; i < RAW_CLIENT_WAIT_MS / 5; i++) {
         if (fixture_figure(self, series) >= value)
+            return true;
+        fake_sleep(5);
+    }
+    return false;
+}
+
+static inline bool fixture_await_at_most(const port_fixture_t *self, const char *series,
+                                         double value)
+{
+    for (int i = 0; i < RAW_CLIENT_WAIT_MS / 5; i++) {
+        if (fixture_figure(self, series) <= value)
             return true;
         fake_sleep(5);
     }

@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RAW_CLIENT_WAIT_MS   20000
+#define RAW_CLIENT_WAIT_MS   100000
 #define RAW_CLIENT_BODY_SIZE 1024
 
 /* A connected socket to 127.0.0.1, with TCP_NODELAY. */
