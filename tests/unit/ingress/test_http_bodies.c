@@ -10,7 +10,7 @@ static http_options_t small_options(void)
     http_options_t options = fixture_options();
     options.body_bytes_max = 30 * MB;
     options.spill_bytes = 100 * KB;
-    options.linger_ms = 1000;
+    options.linger_ms = 60000;
     return options;
 }
 
@@ -33,7 +33,7 @@ static int close_port(void **state)
 /* Files are closed on the offload. */
 static void await_no_bodies(journal_t *journal)
 {
-    for (int i = 0; i < 1000 && journal->bodies_alive > 0; i++)
+    for (int i = 0; i < RAW_CLIENT_WAIT_MS / 5 && journal->bodies_alive > 0; i++)
         fake_sleep(5);
     assert_int_equal(journal->bodies_alive, 0);
 }
@@ -200,7 +200,7 @@ static void a_full_disk_in_the_middle_of_a_body_is_503_at_once(void **state)
 static void small_requests_do_not_wait_for_the_sync_of_a_large_one(void **state)
 {
     port_fixture_t *self = *state;
-    self->journal->keep_delay_ms = 1500;
+    fake_journal_hold_bodies(self->journal, true);
     char *body = large_call(200 * KB, "post_call_transcription", "x");
     int large[4];
     for (size_t i = 0; i < 4; i++) {
@@ -208,14 +208,13 @@ static void small_requests_do_not_wait_for_the_sync_of_a_large_one(void **state)
         assert_true(post(large[i], "", body, 200 * KB));
     }
     int fd = fixture_connect(self);
-    int64_t start_ms = clock_now_ms();
     raw_answer_t answer;
     for (int i = 0; i < 10; i++) {
         post_and_read(fd, CALL, &answer);
         assert_int_equal(answer.status, 200);
     }
-    assert_true(clock_now_ms() - start_ms < 1000);
     close(fd);
+    fake_journal_hold_bodies(self->journal, false);
     for (size_t i = 0; i < 4; i++) {
         raw_client_answer(large[i], &answer);
         assert_int_equal(answer.status, 200);
@@ -270,18 +269,23 @@ static void chunks_over_the_limit_are_413_at_the_end(void **state)
 
 static void chunks_without_end_are_cut_off_at_twice_the_limit(void **state)
 {
-    port_fixture_t *self = *state;
+    (void)state;
+    port_fixture_t self;
+    http_options_t options = small_options();
+    options.linger_ms = 1000;
+    fixture_open(&self, &options, false);
     char *body = large_call(100 * KB, "post_call_audio", "full_audio");
-    int fd = fixture_connect(self);
+    int fd = fixture_connect(&self);
     send_chunked_head(fd, body, 100 * KB, "");
     size_t sent = 0;
     while (sent < 200 * (size_t)MB && raw_client_send_text(fd, "186a0\r\n") &&
            raw_client_send(fd, body, 100 * KB) && raw_client_send_text(fd, "\r\n"))
         sent += 100 * KB;
-    assert_true(fixture_await(self, "postcall_ingress_answers_total{status=\"413\"}", 1));
+    assert_true(fixture_await(&self, "postcall_ingress_answers_total{status=\"413\"}", 1));
     close(fd);
-    assert_int_equal(self->journal->submitted, 0);
+    assert_int_equal(self.journal->submitted, 0);
     free(body);
+    fixture_close(&self);
 }
 
 static void with_no_memory_left_bodies_go_to_files(void **state)
@@ -409,7 +413,7 @@ int main(void)
         TEST(a_length_over_the_limit_is_413_and_its_sender_is_not_hung_up_on),
         TEST(who_waits_with_its_body_learns_before_sending_it),
         TEST(chunks_over_the_limit_are_413_at_the_end),
-        TEST(chunks_without_end_are_cut_off_at_twice_the_limit),
+        cmocka_unit_test(chunks_without_end_are_cut_off_at_twice_the_limit),
         cmocka_unit_test(with_no_memory_left_bodies_go_to_files),
         cmocka_unit_test(a_promised_length_takes_no_memory),
         cmocka_unit_test(with_no_room_for_files_left_it_is_503),
