@@ -34,6 +34,7 @@ typedef struct {
     int64_t skew_s;          /* and the clock */
     bool has_new_keys;       /* each is done once per request */
     bool has_new_clock;
+    bool is_last; /* the deadline comes before the try's own time-out */
     aws_result_t result;
 } call_t;
 
@@ -230,7 +231,8 @@ static int send_try(aws_t *self, call_t *call, const aws_keys_t *keys, fault_t *
            signature.header_count * sizeof(*headers));
     int64_t left_ms = call->deadline_ms - clock_now_ms();
     long timeout_ms = request->attempt_timeout_ms;
-    if (left_ms < timeout_ms)
+    call->is_last = left_ms < timeout_ms;
+    if (call->is_last)
         timeout_ms = left_ms > 1 ? (long)left_ms : 1;
     const http_request_t http = {.method = request->method,
                                  .url = call->url.bytes,
@@ -332,9 +334,22 @@ static void judge(aws_t *self, call_t *call)
     result->class = aws_class_of(response->status, result->error.code);
 }
 
+/* True when the deadline has cut a try short, and the service had given a reason to try again: that
+ * tells more than that there was no time left. */
+static bool keeps_last_answer(const call_t *call, const http_response_t *response)
+{
+    return response->error == HTTP_ERROR_TIMEOUT && call->is_last && call->result.attempts > 1 &&
+           (call->result.class == AWS_CLASS_THROTTLED || call->result.class == AWS_CLASS_TRANSIENT);
+}
+
 /* Takes the answer to one try over from `response`: the call ends, or waits for its next try. */
 static void end_try(aws_t *self, call_t *call, http_response_t *response)
 {
+    if (keeps_last_answer(call, response)) {
+        http_response_free(response);
+        finish(self, call);
+        return;
+    }
     http_response_free(&call->result.response);
     call->result.response = *response;
     call->result.response.tag = call->result.tag;

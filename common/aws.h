@@ -47,7 +47,8 @@ typedef struct {
     size_t body_bytes;
     const uint8_t *body_digest; /* its SHA-256, when the caller has it; else NULL */
     long attempt_timeout_ms;
-    int64_t deadline_ms;       /* from submit until the result; no try begins after it */
+    int64_t deadline_ms;       /* from submit until the result; no try begins after it, and one that
+                                * it cuts short leaves the answer of the one before */
     unsigned max_attempts;     /* 0: as many as the deadline allows */
     size_t max_response_bytes; /* 0: HTTP_RESPONSE_BODY_BYTES */
     void *tag;
