@@ -129,6 +129,7 @@ void kinesis_put(kinesis_t *self, kinesis_record_t *record)
     record->due_ms = 0;
     record->tries = 0;
     record->batch_most = 0;
+    record->scope = NULL;
     record->reason.text[0] = '\0';
     if (put_records_bytes(record->partition_key, record->bytes) > KINESIS_RECORD_BYTES_MAX) {
         fault_set(&record->reason, "%zu bytes are more than any Kinesis stream takes",
@@ -150,6 +151,7 @@ static void send_again(kinesis_t *self, kinesis_record_t *record, const char *sc
         return;
     }
     self->figures.records_resent++;
+    record->scope = scope;
     kinesis_queue_push(&self->waiting, record);
 }
 
@@ -322,7 +324,7 @@ static kinesis_plan_t make_plan(const kinesis_t *self, int64_t now_ms)
     return kinesis_batch_plan(&self->waiting, &limits, now_ms);
 }
 
-/* Gives back what has waited too long for its turn. */
+/* Gives back what has waited too long for its turn, or to be sent again: then for that reason. */
 static void expire(kinesis_t *self)
 {
     int64_t now_ms = clock_now_ms();
@@ -335,7 +337,7 @@ static void expire(kinesis_t *self)
     while ((record = kinesis_queue_pop(&expired))) {
         if (!*record->reason.text)
             fault_set(&record->reason, "the requests before it took too long");
-        end_in_retry(self, record, SCOPE_SINK);
+        end_in_retry(self, record, record->scope ? record->scope : SCOPE_SINK);
     }
 }
 
