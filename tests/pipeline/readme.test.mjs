@@ -1,0 +1,122 @@
+// README.md against reality: what it shows is what comes out, and what it names is there.
+
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { PRESET } from '../harness/daemon.mjs';
+import { eventually } from '../harness/eventually.mjs';
+import { startPostgres } from '../harness/postgres.mjs';
+import { listSettings } from '../harness/settings.mjs';
+import { STAGES, startStack } from '../harness/stack.mjs';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const SOURCES = execFileSync('git', ['ls-files', '*.c', '*.h'], { cwd: ROOT, encoding: 'utf8' })
+  .trim()
+  .split('\n')
+  .map((path) => readFileSync(join(ROOT, path), 'utf8'))
+  .join('\n');
+
+/** The text of the fenced blocks in one language ('' for none), without the fences. */
+const blocks = (language) =>
+  [...README.matchAll(/^```(\w*)\n(.*?)^```$/gms)]
+    .filter(([, name]) => name === language)
+    .map(([, , text]) => text);
+const blockWith = (language, words) => blocks(language).find((text) => text.includes(words));
+
+let postgres;
+before(async () => {
+  postgres = await startPostgres();
+});
+after(() => postgres.destroy());
+
+/** A stack as scripts/run starts it, but for its ports, with a secret or without one. */
+async function startAsRun(t, secret) {
+  const ingress = secret
+    ? { ELEVENLABS_WEBHOOK_SECRET: secret }
+    : { ELEVENLABS_WEBHOOK_SECRET: undefined, INGRESS_ALLOW_UNSIGNED: 'true' };
+  const stack = await startStack({ postgres, environment: { ingress } });
+  t.after(() => stack.destroy());
+  return stack;
+}
+
+/** Runs a block of shell as it stands there, at the port of this stack; returns what it prints. */
+function runShell(stack, text) {
+  assert.ok(text.includes('localhost:3003'));
+  const here = text.replaceAll('localhost:3003', `127.0.0.1:${stack.ports.http}`);
+  const { status, stdout, stderr } = spawnSync('bash', ['-euc', here], { encoding: 'utf8' });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+async function recordsOf(stack, count) {
+  await eventually('the call has arrived', async () => {
+    const { rows, records } = await stack.evidence();
+    return rows.length === count && records.length === count;
+  });
+  return stack.evidence();
+}
+
+test('the call to try comes out as it is shown, and its queries find it', async (t) => {
+  const stack = await startAsRun(t);
+  const answer = runShell(stack, blockWith('bash', 'conv_test_123'));
+  assert.equal(`${answer}\n`, blockWith('json', '"success"'));
+  await recordsOf(stack, 1);
+  const lines = readFileSync(stack.streamFile, 'utf8');
+  assert.equal(lines, blockWith('json', '"resourceType"'));
+  const psql = ['-X', '-Axc', 'SELECT id, data FROM resources', stack.database];
+  assert.equal(execFileSync('psql', psql, { encoding: 'utf8' }), blockWith('', 'id|B0100001'));
+  const object = join(stack.storeDirectory, 'transcripts/B0100001/conv_test_123.json');
+  assert.equal(`${readFileSync(object, 'utf8')}\n`, blockWith('json', '"role"'));
+  const answers = [];
+  for (const query of blocks('sql'))
+    answers.push(await postgres.query(query, [], stack.database));
+  const [calls, month, days, actions] = answers;
+  assert.equal(calls.length, 1);
+  assert.equal(month[0].total_calls, '0', 'the call was in 2025');
+  assert.deepEqual([days[0].num_calls, Number(days[0].avg_duration), days[0].total_cost], ['1', 42, '350']);
+  assert.deepEqual(Object.values(actions[0]), ['voice_call', 'call_ended', 'elevenlabs', '1']);
+});
+
+test('the signed call is accepted', async (t) => {
+  const stack = await startAsRun(t, 'wsec_try');
+  const answer = runShell(stack, blockWith('bash', 'openssl dgst'));
+  assert.equal(JSON.parse(answer).message, 'Call data logged successfully');
+  await recordsOf(stack, 1);
+});
+
+test('the tables of settings are those of --help', () => {
+  const check = ['--check', join('build', PRESET, 'bin')];
+  const { status, stdout } = spawnSync('scripts/readme-settings', check, { cwd: ROOT, encoding: 'utf8' });
+  assert.equal(status, 0, `scripts/readme-settings would change README.md:\n${stdout}`);
+  for (const name of Object.keys(STAGES)) assert.ok(README.includes(`<!-- settings of ${name} -->`));
+});
+
+test('metrics, log lines and dead-letter reasons that it names are there', () => {
+  const metrics = README.match(/\bpostcall_[a-z_]+/g).filter((name) => name !== 'postcall_schema');
+  assert.ok(metrics.length > 10);
+  for (const name of metrics) assert.ok(SOURCES.includes(`"${name}"`), name);
+  const lines = [...README.matchAll(/msg="([^"]+)"/g)].map(([, words]) => words);
+  assert.ok(lines.length > 3);
+  for (const words of lines) assert.ok(SOURCES.includes(`"${words}"`), words);
+  const reasons = [...SOURCES.matchAll(/^#define DEAD_(?!LETTERS)\w+ +"(\w+)"$/gm)].map(([, name]) => name);
+  assert.equal(reasons.length, 12);
+  for (const reason of reasons) assert.ok(README.includes(`\`${reason}\``), reason);
+});
+
+test('settings that it names are there', async () => {
+  const known = new Set(['NAME_FILE', 'ELEVENLABS_WEBHOOK_SECRET_FILE']);
+  for (const name of Object.keys(STAGES))
+    for (const row of await listSettings(name)) known.add(row.name);
+  const named = [...README.matchAll(/`(\*?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)[`=]/g)].map(([, name]) => name);
+  assert.ok(named.length > 50);
+  for (const name of named) {
+    const isKnown = name.startsWith('*')
+      ? [...known].some((other) => other.endsWith(name.slice(1)))
+      : known.has(name);
+    assert.ok(isKnown, name);
+  }
+});
