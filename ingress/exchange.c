@@ -2,6 +2,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* Where a request is with the library. */
 typedef enum {
@@ -15,14 +17,60 @@ typedef enum {
 } stage_t;
 
 /* A request as the library sees it; its context pointer. */
-typedef struct {
+typedef struct exchange {
+    exchanges_t *home;
     port_t *port;
+    struct exchange *next_woken;
     struct MHD_Connection *library;
     connection_t *connection;
     request_t *request;
     stage_t stage;
     answer_t refusal; /* in STAGE_REFUSED */
 } exchange_t;
+
+int exchanges_open(exchanges_t *self, port_t *port)
+{
+    self->port = port;
+    atomic_init(&self->woken, NULL);
+    self->stir_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return self->stir_fd < 0 ? -1 : 0;
+}
+
+void exchanges_close(exchanges_t *self)
+{
+    if (self->stir_fd >= 0)
+        close(self->stir_fd);
+    self->stir_fd = -1;
+}
+
+void exchanges_stir(exchanges_t *self)
+{
+    (void)eventfd_write(self->stir_fd, 1); /* fails only when it is readable already */
+}
+
+/* The first of a group commit to be woken is last in the list, and has waited longest. */
+static struct exchange *take_woken(exchanges_t *self)
+{
+    exchange_t *woken = atomic_exchange(&self->woken, NULL), *in_order = NULL;
+    while (woken) {
+        exchange_t *next = woken->next_woken;
+        woken->next_woken = in_order;
+        in_order = woken;
+        woken = next;
+    }
+    return in_order;
+}
+
+void exchanges_resume(exchanges_t *self, bool stirred)
+{
+    eventfd_t count;
+    if (stirred)
+        (void)eventfd_read(self->stir_fd, &count);
+    for (exchange_t *at = take_woken(self), *next; at; at = next) {
+        next = at->next_woken;
+        MHD_resume_connection(at->library);
+    }
+}
 
 /* `unread`: part of the request is still to come; the library then closes the connection. */
 static enum MHD_Result say(exchange_t *self, answer_t answer, bool unread)
@@ -135,11 +183,11 @@ static enum MHD_Result store(exchange_t *self)
 }
 
 /* NOLINTNEXTLINE(readability-function-size): libmicrohttpd's parameters */
-enum MHD_Result exchange_on_request(void *port, struct MHD_Connection *library, const char *url,
-                                    const char *method, const char *version, const char *bytes,
-                                    size_t *length, void **context)
+enum MHD_Result exchange_on_request(void *exchanges, struct MHD_Connection *library,
+                                    const char *url, const char *method, const char *version,
+                                    const char *bytes, size_t *length, void **context)
 {
-    (void)port;
+    (void)exchanges;
     (void)library;
     (void)url; /* unescaped; the target is what counts */
     exchange_t *self = *context;
@@ -165,9 +213,18 @@ enum MHD_Result exchange_on_request(void *port, struct MHD_Connection *library, 
     return MHD_NO;
 }
 
+/* The thread is stirred once for all that are woken while it is busy.  What is in its list may be
+ * over at any moment, and is not looked at any more. */
 void exchange_wake(void *exchange)
 {
-    MHD_resume_connection(((exchange_t *)exchange)->library);
+    exchange_t *self = exchange;
+    exchanges_t *home = self->home;
+    exchange_t *others = atomic_load(&home->woken);
+    do {
+        self->next_woken = others;
+    } while (!atomic_compare_exchange_weak(&home->woken, &others, self));
+    if (!others)
+        exchanges_stir(home);
 }
 
 void exchange_give_up(void *exchange, answer_t answer)
@@ -182,16 +239,18 @@ static connection_t *connection_of(struct MHD_Connection *library)
 
 /* A request line was read: the request begins.  Without memory it goes on without a context, and
  * is dropped at its head. */
-void *exchange_on_target(void *port, const char *target, struct MHD_Connection *library)
+void *exchange_on_target(void *exchanges, const char *target, struct MHD_Connection *library)
 {
-    port_t *self = port;
+    exchanges_t *home = exchanges;
+    port_t *port = home->port;
     connection_t *connection = connection_of(library);
     exchange_t *exchange = connection ? calloc(1, sizeof(*exchange)) : NULL;
     if (!exchange)
         return NULL;
-    *exchange = (exchange_t){.port = self, .library = library, .connection = connection};
-    exchange->request = request_new(&self->requests, target, exchange);
-    if (!exchange->request || !connection_begin_head(self->connections, connection)) {
+    *exchange =
+        (exchange_t){.home = home, .port = port, .library = library, .connection = connection};
+    exchange->request = request_new(&port->requests, target, exchange);
+    if (!exchange->request || !connection_begin_head(port->connections, connection)) {
         request_destroy(&exchange->request);
         free(exchange);
         return NULL;
@@ -199,26 +258,27 @@ void *exchange_on_target(void *port, const char *target, struct MHD_Connection *
     return exchange;
 }
 
-void exchange_on_completed(void *port, struct MHD_Connection *library, void **context,
+void exchange_on_completed(void *exchanges, struct MHD_Connection *library, void **context,
                            enum MHD_RequestTerminationCode code)
 {
+    (void)exchanges;
     (void)library;
     (void)code;
     exchange_t *exchange = *context;
     if (!exchange)
         return;
-    connection_end_request(((port_t *)port)->connections, exchange->connection);
+    connection_end_request(exchange->port->connections, exchange->connection);
     request_destroy(&exchange->request);
     free(exchange);
     *context = NULL;
 }
 
-void exchange_on_connection(void *port, struct MHD_Connection *library, void **context,
+void exchange_on_connection(void *exchanges, struct MHD_Connection *library, void **context,
                             enum MHD_ConnectionNotificationCode code)
 {
-    port_t *self = port;
+    connections_t *connections = ((exchanges_t *)exchanges)->port->connections;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
-        connections_remove(self->connections, *context);
+        connections_remove(connections, *context);
         *context = NULL;
         return;
     }
@@ -226,11 +286,13 @@ void exchange_on_connection(void *port, struct MHD_Connection *library, void **c
         MHD_get_connection_info(library, MHD_CONNECTION_INFO_CONNECTION_FD);
     const union MHD_ConnectionInfo *address =
         MHD_get_connection_info(library, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    *context = connections_add(self->connections, fd->connect_fd, address->client_addr);
+    *context = connections_add(connections, fd->connect_fd, address->client_addr);
 }
 
-enum MHD_Result exchange_on_accept(void *port, const struct sockaddr *address, socklen_t length)
+enum MHD_Result exchange_on_accept(void *exchanges, const struct sockaddr *address,
+                                   socklen_t length)
 {
     (void)length;
-    return connections_admit(((port_t *)port)->connections, address) ? MHD_YES : MHD_NO;
+    connections_t *connections = ((exchanges_t *)exchanges)->port->connections;
+    return connections_admit(connections, address) ? MHD_YES : MHD_NO;
 }

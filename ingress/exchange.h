@@ -5,8 +5,8 @@
  * Nothing is decided here: ingress/request says what, this says it in a way that the library
  * allows.
  *
- * Thread rule: the callbacks run on the library's threads; exchange_wake and exchange_give_up on
- * any. */
+ * Thread rule: the callbacks and exchanges_resume run on the one thread that serves these
+ * exchanges; exchange_wake, exchange_give_up and exchanges_stir on any. */
 #ifndef POSTCALL_INGRESS_EXCHANGE_H
 #define POSTCALL_INGRESS_EXCHANGE_H
 
@@ -15,8 +15,9 @@
 #include "ingress/request.h"
 
 #include <microhttpd.h>
+#include <stdatomic.h>
 
-/* What all exchanges share; the callbacks' first argument. */
+/* What all exchanges share. */
 typedef struct {
     requests_t requests;        /* woken by exchange_wake */
     connections_t *connections; /* which give up by exchange_give_up */
@@ -24,23 +25,39 @@ typedef struct {
     counts_t *counts;
 } port_t;
 
+/* The exchanges of one thread; the callbacks' first argument. */
+typedef struct {
+    port_t *port;
+    _Atomic(struct exchange *) woken; /* that the thread has not resumed yet, last one first */
+    int stir_fd;                      /* an eventfd that ends the thread's waiting */
+} exchanges_t;
+
+/* 0, or -1 with errno. */
+int exchanges_open(exchanges_t *self, port_t *port);
+void exchanges_close(exchanges_t *self);
+/* Makes stir_fd readable. */
+void exchanges_stir(exchanges_t *self);
+/* Resumes what has been woken, and clears stir_fd if it is `stirred` (readable). */
+void exchanges_resume(exchanges_t *self, bool stirred);
+
 /* MHD_AccessHandlerCallback */
-enum MHD_Result exchange_on_request(void *port, struct MHD_Connection *library, const char *url,
-                                    const char *method, const char *version, const char *bytes,
-                                    size_t *length, void **context);
+enum MHD_Result exchange_on_request(void *exchanges, struct MHD_Connection *library,
+                                    const char *url, const char *method, const char *version,
+                                    const char *bytes, size_t *length, void **context);
 /* MHD_OPTION_URI_LOG_CALLBACK: a request line was read. */
-void *exchange_on_target(void *port, const char *target, struct MHD_Connection *library);
+void *exchange_on_target(void *exchanges, const char *target, struct MHD_Connection *library);
 /* MHD_OPTION_NOTIFY_COMPLETED: a request is over. */
-void exchange_on_completed(void *port, struct MHD_Connection *library, void **context,
+void exchange_on_completed(void *exchanges, struct MHD_Connection *library, void **context,
                            enum MHD_RequestTerminationCode code);
 /* MHD_OPTION_NOTIFY_CONNECTION: a connection was accepted, or its descriptor is about to be closed.
  */
-void exchange_on_connection(void *port, struct MHD_Connection *library, void **context,
+void exchange_on_connection(void *exchanges, struct MHD_Connection *library, void **context,
                             enum MHD_ConnectionNotificationCode code);
 /* MHD_AcceptPolicyCallback */
-enum MHD_Result exchange_on_accept(void *port, const struct sockaddr *address, socklen_t length);
+enum MHD_Result exchange_on_accept(void *exchanges, const struct sockaddr *address,
+                                   socklen_t length);
 
-/* A suspended exchange has its answer: deposits_t.wake. */
+/* A suspended exchange has its answer: deposits_t.wake.  Its thread resumes it. */
 void exchange_wake(void *exchange);
 /* A suspended exchange has waited for too long: connections_options_t.give_up. */
 void exchange_give_up(void *exchange, answer_t answer);

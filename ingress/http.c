@@ -2,11 +2,10 @@
 
 #include "common/clock.h"
 #include "common/log.h"
-#include "ingress/exchange.h"
+#include "ingress/http_loop.h"
 #include "ingress/listener.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -20,7 +19,8 @@
 struct http {
     http_options_t options;
     port_t port;
-    struct MHD_Daemon *daemon;
+    http_loop_t *loops[HTTP_THREADS_MAX];
+    size_t loop_count;
     int listen_fd;
     uint16_t port_number;
 };
@@ -142,33 +142,21 @@ static int open_listener(http_t *self, fault_t *fault)
     return 0;
 }
 
-/* The library's own limit on connections is split among its threads and makes it stop accepting, so
- * it is set where connections_admit is never reached by it. */
-static struct MHD_Daemon *start_library(http_t *self)
-{
-    const http_options_t *options = &self->options;
-    unsigned connections = 4 * (unsigned)options->connections_max;
-    unsigned threads = options->threads > 1 ? (unsigned)options->threads : 0;
-    return MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, exchange_on_accept,
-        &self->port, exchange_on_request, &self->port, MHD_OPTION_LISTEN_SOCKET, self->listen_fd,
-        MHD_OPTION_THREAD_POOL_SIZE, threads, MHD_OPTION_CONNECTION_LIMIT, connections,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)options->head_bytes_max,
-        MHD_OPTION_URI_LOG_CALLBACK, exchange_on_target, &self->port, MHD_OPTION_NOTIFY_COMPLETED,
-        exchange_on_completed, &self->port, MHD_OPTION_NOTIFY_CONNECTION, exchange_on_connection,
-        &self->port, MHD_OPTION_END);
-}
-
-/* All signals stay with the thread that main gave them to. */
 static int start(http_t *self, fault_t *fault)
 {
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    self->daemon = start_library(self);
-    int error = errno;
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return self->daemon ? 0 : fault_set_errno(fault, error, "cannot start the HTTP server");
+    const http_options_t *options = &self->options;
+    const http_loop_options_t loop = {
+        .listen_fd = self->listen_fd,
+        .head_bytes_max = (size_t)options->head_bytes_max,
+        .connections_max = 4 * (unsigned)options->connections_max,
+    };
+    while (self->loop_count < (size_t)options->threads) {
+        http_loop_t *started = http_loop_new(&loop, &self->port, fault);
+        if (!started)
+            return -1;
+        self->loops[self->loop_count++] = started;
+    }
+    return 0;
 }
 
 http_t *http_new(const http_options_t *options, journal_t *journal, signature_keys_t *keys,
@@ -244,16 +232,17 @@ static void drain(http_t *self, int64_t deadline_ms)
 
 void http_stop(http_t *self, int64_t deadline_ms)
 {
-    if (!self->daemon)
+    if (self->loop_count == 0)
         return;
     log_line(LOG_LEVEL_INFO, "webhook port closes", LOG_NUMBER("port", self->port_number));
     atomic_store(&self->port.requests.stopping, true);
-    (void)MHD_quiesce_daemon(self->daemon);
+    for (size_t i = 0; i < self->loop_count; i++)
+        http_loop_quiesce(self->loops[i]);
     close(self->listen_fd);
     self->listen_fd = -1;
     drain(self, deadline_ms);
-    MHD_stop_daemon(self->daemon);
-    self->daemon = NULL;
+    while (self->loop_count > 0)
+        http_loop_destroy(&self->loops[--self->loop_count]);
 }
 
 void http_destroy(http_t **self)

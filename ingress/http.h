@@ -19,6 +19,8 @@
 
 #include <stdint.h>
 
+#define HTTP_THREADS_MAX 64
+
 typedef struct http http_t;
 
 /* Numbers are int64_t so that a table of settings can point at them. */
@@ -27,7 +29,7 @@ typedef struct {
     int listen_fd; /* a listening socket that was handed in, or -1; then owned, and closed at stop
                     */
 
-    int64_t threads;         /* that read and write */
+    int64_t threads;         /* that read and write, 1 to HTTP_THREADS_MAX */
     int64_t offload_threads; /* that sync and read large bodies */
 
     int64_t body_bytes_max;   /* of one body; more is a 413 */

@@ -117,7 +117,7 @@ static const setting_t table[] = {
      .help = "Webhooks that are remembered for that, at most."},
 
     {.name = "INGRESS_THREADS", SETTING_INTEGER(settings_t, http.threads),
-     .fallback = "2", .min = 1, .max = 64,
+     .fallback = "2", .min = 1, .max = HTTP_THREADS_MAX,
      .help = "Threads that read and write HTTP."},
     {.name = "INGRESS_OFFLOAD_THREADS", SETTING_INTEGER(settings_t, http.offload_threads),
      .fallback = "2", .min = 1, .max = 64,
