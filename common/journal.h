@@ -138,6 +138,10 @@ int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *faul
 char *journal_body_read(journal_t *self, const journal_event_t *event, size_t padding,
                         fault_t *fault);
 
+/* True when the spilled body of an event will never be read again: it was deleted, or is not what
+ * was stored.  Any other failure of journal_body_read may pass. */
+bool journal_body_gone(const journal_t *self, const disk_event_t *event);
+
 /* The framed record of the event at `position`, as it stands in the segment (malloc): what a dead
  * letter keeps.  NULL when it cannot be read. */
 char *journal_record_read(journal_t *self, journal_position_t position, size_t *bytes,

@@ -351,6 +351,21 @@ static char *read_spilled(journal_t *self, const journal_event_t *event, size_t 
     return bytes;
 }
 
+bool journal_body_gone(const journal_t *self, const disk_event_t *event)
+{
+    uint64_t number;
+    struct stat status;
+    char name[JOURNAL_NAME_BYTES];
+    if (event->body_file.length == 0)
+        return false;
+    if (journal_body_name_parse(event->body_file, &number) != 0)
+        return true;
+    journal_body_name(name, number);
+    if (fstatat(self->slot.bodies, name, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return errno == ENOENT;
+    return !S_ISREG(status.st_mode) || (uint64_t)status.st_size != event->body_bytes;
+}
+
 char *journal_body_read(journal_t *self, const journal_event_t *event, size_t padding,
                         fault_t *fault)
 {

@@ -19,80 +19,25 @@ static uint32_t routed(const deliver_t *self, const journal_event_t *event)
     return mask;
 }
 
-static void free_body(void *bytes, void *hint)
-{
-    (void)hint;
-    free(bytes);
-}
-
-/* Reads the raw webhook into a frame; false when it cannot be read. */
-static bool read_body(deliver_t *self, const journal_event_t *event, zmq_msg_t *body)
-{
-    fault_t fault;
-    char *bytes = journal_body_read(self->journal, event, 0, &fault);
-    if (!bytes) {
-        log_line(LOG_LEVEL_ERROR, "cannot read a webhook from the journal, retrying",
-                 LOG_NUMBER("sequence", event->sequence), LOG_TEXT("reason", fault.text));
-        return false;
-    }
-    if (zmq_msg_init_data(body, bytes, event->body_bytes, free_body, NULL) != 0) {
-        free(bytes);
-        return false;
-    }
-    return true;
-}
-
-static void fill_message(deliver_t *self, const journal_event_t *event, message_event_t *message)
-{
-    const disk_event_t *header = &event->event;
-    disk_resolution_t resolution;
-    *message = (message_event_t){
-        .sequence = event->sequence,
-        .event_id = header->event_id,
-        .provider = header->provider,
-        .event_type = header->event_type,
-        .conversation_id = header->conversation_id,
-        .tenant_key_kind = header->tenant_key_kind,
-        .tenant_key = header->tenant_key,
-        .event_time = header->event_time,
-        .received_us = header->received_us,
-        .digest = header->digest,
-    };
-    if (journal_resolution_find(self->journal, header->provider, header->conversation_id,
-                                &resolution, NULL) != 1)
-        return; /* unknown or unreadable: the resolver finds out, and the first one recorded wins */
-    message->resolved = true;
-    message->business_id = resolution.business_id;
-    message->location_id = resolution.location_id;
-    message->record_calls = resolution.record_calls;
-    message->transcript_key = resolution.transcript_key;
-    message->recording_key = resolution.recording_key;
-}
-
-/* Gives an event to one worker for as many of the wanted sinks as that one can take. */
-static uint32_t give(deliver_t *self, const journal_event_t *event, uint32_t wanted, bool alone,
-                     uint64_t numbers[MESSAGE_SINKS_MAX])
-{
-    message_event_t message;
-    zmq_msg_t body;
-    uint32_t possible = 0;
-    source_peer_t peer = source_choose(self->source, wanted, event->body_bytes, alone, &possible);
-    if (peer == 0 || !read_body(self, event, &body))
-        return 0;
-    fill_message(self, event, &message);
-    message.alone = alone;
-    if (!source_give(self->source, peer, &message, &body, possible, event->sequence, numbers))
-        possible = 0;
-    zmq_msg_close(&body);
-    return possible;
-}
-
-static void mark_leased(deliver_t *self, entry_t *entry, uint32_t given, bool alone,
-                        const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms)
+static void mark_leased(deliver_t *self, entry_t *entry, const deliver_leases_t *leases, bool alone,
+                        int64_t now_ms)
 {
     for (size_t sink = 0; sink < self->sink_count; sink++) {
-        if (given >> sink & 1)
-            dispatch_leased(self->dispatch, &entry->pairs[sink], numbers[sink], alone, now_ms);
+        if (leases->sinks >> sink & 1)
+            dispatch_leased(self->dispatch, &entry->pairs[sink], leases->numbers[sink], alone,
+                            now_ms);
+    }
+}
+
+/* An event whose body cannot be read holds up nobody: it is tried again later, or without its body
+ * it can never succeed.  The entry may be gone with it. */
+static void set_aside(deliver_t *self, pair_t *pair, given_t why, int64_t now_ms)
+{
+    if (why == GIVEN_GONE) {
+        dispatch_condemn(self->dispatch, pair, DEAD_REJECTED, "its body is gone from the journal");
+        (void)deliver_bury(self, pair); /* tried again when the house is kept */
+    } else {
+        dispatch_defer(self->dispatch, pair, now_ms);
     }
 }
 
@@ -144,7 +89,7 @@ static void split(deliver_t *self, size_t leader, uint32_t staying)
 }
 
 /* An event that no sink is to have: dead since the intake, or of a type without a route.  False
- * when memory is out. */
+ * when it has to wait: too many are dying, or memory is out. */
 static bool pass_by(deliver_t *self, const journal_event_t *event, size_t leader)
 {
     const disk_event_t *header = &event->event;
@@ -152,11 +97,14 @@ static bool pass_by(deliver_t *self, const journal_event_t *event, size_t leader
         return true; /* another group has seen to it */
     if (header->dead_reason.length > 0) {
         const char *reason = route_dead_reason(header->dead_reason);
-        entry_t *entry = deliver_enter(self, event);
+        entry_t *entry =
+            dispatch_may_set_aside(self->dispatch, leader) ? deliver_enter(self, event) : NULL;
         if (!entry)
             return false;
-        dispatch_admit_dying(self->dispatch, entry, leader, reason ? reason : DEAD_REJECTED);
-        (void)deliver_bury(self, &entry->pairs[leader]); /* tried again when the house is kept */
+        pair_t *pair = &entry->pairs[leader];
+        dispatch_admit(self->dispatch, entry, leader);
+        dispatch_condemn(self->dispatch, pair, reason ? reason : DEAD_REJECTED, NULL);
+        (void)deliver_bury(self, pair); /* tried again when the house is kept */
         return true;
     }
     const disk_settlement_t settlement = {
@@ -182,25 +130,42 @@ static uint32_t able_to_admit(deliver_t *self, uint32_t wanted, uint64_t bytes, 
     return able;
 }
 
-/* Gives a fresh event for those of the wanted sinks that may have it now; which ones got it. */
+static void admit(deliver_t *self, entry_t *entry, uint32_t sinks)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (sinks >> sink & 1)
+            dispatch_admit(self->dispatch, entry, sink);
+    }
+}
+
+/* Hands out a fresh event, or sets it aside, for those of the wanted sinks that may have it now;
+ * for which of them. */
 static uint32_t give_fresh(deliver_t *self, const journal_event_t *event, uint32_t wanted,
                            int64_t now_ms)
 {
-    uint64_t numbers[MESSAGE_SINKS_MAX];
-    uint32_t possible, able = able_to_admit(self, wanted, event->body_bytes, now_ms);
-    if (!able || !source_choose(self->source, able, event->body_bytes, false, &possible))
+    deliver_leases_t leases;
+    uint32_t able = able_to_admit(self, wanted, event->body_bytes, now_ms);
+    if (!able || !source_choose(self->source, able, event->body_bytes, false, &leases.sinks))
         return 0;
     entry_t *entry = deliver_enter(self, event);
     if (!entry)
         return 0;
-    uint32_t given = give(self, event, able, false, numbers);
-    for (size_t sink = 0; sink < self->sink_count; sink++) {
-        if (given >> sink & 1)
-            dispatch_admit(self->dispatch, entry, sink);
+    given_t given = deliver_give(self, event, able, false, &leases);
+    if (given == GIVEN) {
+        admit(self, entry, leases.sinks);
+        mark_leased(self, entry, &leases, false, now_ms);
+        return leases.sinks;
     }
-    mark_leased(self, entry, given, false, numbers, now_ms);
-    deliver_release(self, entry); /* if nobody took it */
-    return given;
+    if (given == GIVEN_TO_NOBODY) {
+        deliver_release(self, entry);
+        return 0;
+    }
+    admit(self, entry, able);
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (able >> sink & 1)
+            set_aside(self, &entry->pairs[sink], given, now_ms);
+    }
+    return able;
 }
 
 static bool read_pending(deliver_t *self, deliver_lane_t *lane)
@@ -228,8 +193,11 @@ static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms)
     uint32_t routes = event->event.dead_reason.length > 0 ? 0 : routed(self, event);
     uint32_t wanted = routes & members_of(self, leader) & ~event->settled;
     uint32_t given = 0;
-    if (routes == 0 && !pass_by(self, event, leader))
+    if (routes == 0 && !pass_by(self, event, leader)) {
+        journal_cursor_seek(lane->cursor, event->position); /* who else sees to it is read anew */
+        lane->has_pending = false;
         return false;
+    }
     if (wanted) {
         given = give_fresh(self, event, wanted, now_ms);
         if (!given && wanted == members_of(self, leader))
@@ -294,11 +262,15 @@ int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *e
     int result = journal_read(self->again, event, &fault);
     if (result == 1 && event->sequence == entry->sequence)
         return 1;
+    static log_throttle_t throttle;
+    uint64_t suppressed;
     metric_add(self->unreadable, 1);
-    log_line(LOG_LEVEL_ERROR,
-             result < 0 ? "cannot read an event again, retrying"
-                        : "an accepted event is damaged and cannot be delivered",
-             LOG_NUMBER("sequence", entry->sequence), LOG_TEXT("reason", fault.text));
+    if (log_allow(&throttle, 1000, &suppressed))
+        log_line(LOG_LEVEL_ERROR,
+                 result < 0 ? "cannot read an event again, retrying"
+                            : "an accepted event is damaged and cannot be delivered",
+                 LOG_NUMBER("sequence", entry->sequence), LOG_TEXT("reason", fault.text),
+                 LOG_NUMBER("more", suppressed));
     return result < 0 ? 0 : -1;
 }
 
@@ -317,19 +289,22 @@ static bool give_pair(deliver_t *self, pair_t *pair, bool alone, int64_t now_ms)
 {
     entry_t *entry = pair->entry;
     journal_event_t event;
-    uint64_t numbers[MESSAGE_SINKS_MAX];
-    uint32_t possible;
+    deliver_leases_t leases;
     uint32_t wanted = alone ? 1u << pair->sink : may_go_along(self, entry, now_ms);
-    if (source_choose(self->source, wanted, entry->bytes, alone, &possible) == 0)
+    if (source_choose(self->source, wanted, entry->bytes, alone, &leases.sinks) == 0)
         return false;
     int read = deliver_read_again(self, entry, &event);
-    if (read < 0)
+    if (read < 0) {
         deliver_settle_damaged(self, pair);
-    if (read <= 0)
-        return read < 0;
-    uint32_t given = give(self, &event, wanted, alone, numbers);
-    mark_leased(self, entry, given, alone, numbers, now_ms);
-    return given != 0;
+        return true;
+    }
+    given_t given =
+        read == 0 ? GIVEN_UNREADABLE : deliver_give(self, &event, wanted, alone, &leases);
+    if (given == GIVEN)
+        mark_leased(self, entry, &leases, alone, now_ms);
+    else if (given != GIVEN_TO_NOBODY)
+        set_aside(self, pair, given, now_ms);
+    return given != GIVEN_TO_NOBODY;
 }
 
 static bool give_one_again(deliver_t *self, size_t sink, int64_t now_ms)

@@ -23,11 +23,12 @@ static void log_settled(const deliver_t *self, const pair_t *pair, const char *o
              LOG_TEXT_N("reason", reason.bytes, reason.length), LOG_NUMBER("tries", pair->tries));
 }
 
-/* Audio that may not be kept is deleted as soon as that is known. */
+/* Audio that may not be kept is deleted as soon as that is known, and nobody else needs it. */
 static void forget_refused_audio(deliver_t *self, const entry_t *entry, wire_view_t reason)
 {
     journal_event_t event;
-    if (wire_equals(reason, DONE_RECORDING_REFUSED) && deliver_read_again(self, entry, &event) == 1)
+    if (wire_equals(reason, DONE_RECORDING_REFUSED) &&
+        deliver_read_again(self, entry, &event) == 1 && event.settled == DELIVER_ALL_SINKS(self))
         journal_body_forget(self->journal, &event.event);
 }
 
@@ -134,6 +135,16 @@ static void settle_buried(deliver_t *self, pair_t *pair, const journal_event_t *
     deliver_release(self, pair->entry);
 }
 
+static void log_unwritten(const letters_result_t *result)
+{
+    static log_throttle_t throttle;
+    uint64_t suppressed;
+    if (log_allow(&throttle, 1000, &suppressed))
+        log_line(LOG_LEVEL_ERROR, "cannot write a dead letter, retrying",
+                 LOG_NUMBER("sequence", result->sequence), LOG_TEXT("reason", result->detail),
+                 LOG_NUMBER("more", suppressed));
+}
+
 static void buried(deliver_t *self, const letters_result_t *result)
 {
     entry_t *entry = dispatch_find(self->dispatch, result->sequence);
@@ -142,8 +153,7 @@ static void buried(deliver_t *self, const letters_result_t *result)
     pair_t *pair = &entry->pairs[result->sink];
     pair->burying = false;
     if (!result->written) {
-        log_line(LOG_LEVEL_ERROR, "cannot write a dead letter, retrying",
-                 LOG_NUMBER("sequence", result->sequence), LOG_TEXT("reason", result->detail));
+        log_unwritten(result);
         return;
     }
     if (!dispatch_buried(self->dispatch, pair))

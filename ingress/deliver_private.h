@@ -1,5 +1,5 @@
 /* deliver_private: what the files of deliver share.  deliver.c turns the wheel, deliver_give.c
- * hands out, deliver_hear.c takes what comes back. */
+ * decides what goes out, deliver_message.c sends it, deliver_hear.c takes what comes back. */
 #ifndef POSTCALL_INGRESS_DELIVER_PRIVATE_H
 #define POSTCALL_INGRESS_DELIVER_PRIVATE_H
 
@@ -23,6 +23,19 @@ typedef struct {
     bool has_pending;        /* a leader has read `pending` and not handed it out */
     journal_event_t pending; /* alive until the cursor reads again */
 } deliver_lane_t;
+
+/* What an event was given for. */
+typedef struct {
+    uint32_t sinks;                      /* a bit for each */
+    uint64_t numbers[MESSAGE_SINKS_MAX]; /* of the leases */
+} deliver_leases_t;
+
+typedef enum {
+    GIVEN,
+    GIVEN_TO_NOBODY,  /* no worker can take it now */
+    GIVEN_UNREADABLE, /* its body cannot be read now */
+    GIVEN_GONE        /* its body will never be read again */
+} given_t;
 
 typedef struct {
     metric_t *outcomes[3]; /* done, retry, dead */
@@ -59,6 +72,11 @@ struct deliver_t {
 };
 
 #define DELIVER_ALL_SINKS(self) ((uint32_t)((1ull << (self)->sink_count) - 1))
+
+/* deliver_message.c: gives an event to one worker for as many of the wanted sinks as that one can
+ * take. */
+given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wanted, bool alone,
+                     deliver_leases_t *leases);
 
 /* deliver_give.c: both return true when there was more to give than one turn may. */
 bool deliver_give_fresh(deliver_t *self, int64_t now_ms);

@@ -139,10 +139,10 @@ void dispatch_start_dying(dispatch_t *self, pair_t *pair, const char *reason, wi
     dispatch_move(self, pair, PAIR_DYING);
 }
 
-void dispatch_admit_dying(dispatch_t *self, entry_t *entry, size_t sink, const char *reason)
+void dispatch_condemn(dispatch_t *self, pair_t *pair, const char *reason, const char *detail)
 {
-    if (entry->pairs[sink].state == PAIR_NONE)
-        dispatch_start_dying(self, &entry->pairs[sink], reason, (wire_view_t){0});
+    if (dispatch_is_open(pair->state))
+        dispatch_start_dying(self, pair, reason, wire_view(detail));
 }
 
 bool dispatch_release(dispatch_t *self, entry_t *entry)

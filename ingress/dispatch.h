@@ -26,7 +26,7 @@ typedef struct {
     int64_t ack_wait_ms;    /* a lease without an outcome runs out after this */
     uint64_t window_events; /* waiting and leased, per sink */
     uint64_t window_bytes;
-    uint64_t deferred_max; /* per sink; then its cursor stops */
+    uint64_t deferred_max; /* deferred, and dying, per sink; then its cursor stops */
     uint64_t suspects_max; /* as deferred_max */
     int64_t probe_base_ms; /* a paused sink is probed after this, doubling */
     int64_t probe_max_ms;
@@ -90,8 +90,13 @@ entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence);
 entry_t *dispatch_enter(dispatch_t *self, const journal_event_t *event);
 /* Opens the pair as waiting.  One that was open or settled stays as it is. */
 void dispatch_admit(dispatch_t *self, entry_t *entry, size_t sink);
-/* As admit, for an event that can never succeed: the pair begins as dying. */
-void dispatch_admit_dying(dispatch_t *self, entry_t *entry, size_t sink, const char *reason);
+/* May one more pair of the sink be deferred, suspect or dying? */
+bool dispatch_may_set_aside(const dispatch_t *self, size_t sink);
+/* The event cannot be given now: an open pair is deferred, as after a retry. */
+void dispatch_defer(dispatch_t *self, pair_t *pair, int64_t now_ms);
+/* The event can never succeed: an open pair is dying.  `reason` is one of route_dead_reasons,
+ * `detail` may be NULL. */
+void dispatch_condemn(dispatch_t *self, pair_t *pair, const char *reason, const char *detail);
 
 /* Frees an entry when nothing of it is open; true when it did. */
 bool dispatch_release(dispatch_t *self, entry_t *entry);
@@ -147,7 +152,7 @@ typedef struct {
     uint64_t run_outs, retries, done, dead; /* dead: letters that are written */
     bool paused;
     bool stuck;           /* a suspect has used up its deliveries and nothing else succeeds */
-    bool held_apart_full; /* the cursor stands because of deferred_max or suspects_max */
+    bool held_apart_full; /* the cursor stands: too many are deferred, suspect or dying */
     uint64_t oldest_received_us; /* of what is open; 0 when nothing is */
 } dispatch_figures_t;
 void dispatch_figures(const dispatch_t *self, size_t sink, dispatch_figures_t *figures);

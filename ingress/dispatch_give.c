@@ -16,7 +16,13 @@ static bool window_has_room(const dispatch_t *self, const sink_t *sink, uint64_t
 bool dispatch_held_apart_full(const dispatch_t *self, const sink_t *sink)
 {
     return sink->lists[PAIR_DEFERRED].count >= self->options.deferred_max ||
-           sink->lists[PAIR_SUSPECT].count >= self->options.suspects_max;
+           sink->lists[PAIR_SUSPECT].count >= self->options.suspects_max ||
+           sink->lists[PAIR_DYING].count >= self->options.deferred_max;
+}
+
+bool dispatch_may_set_aside(const dispatch_t *self, size_t sink)
+{
+    return !dispatch_held_apart_full(self, &self->sinks[sink]);
 }
 
 /* The suspect whose turn it is: the one that was tried alone least, in order. */

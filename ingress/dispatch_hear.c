@@ -106,6 +106,12 @@ static void defer(dispatch_t *self, pair_t *pair, int64_t until_ms)
     dispatch_move(self, pair, PAIR_DEFERRED);
 }
 
+void dispatch_defer(dispatch_t *self, pair_t *pair, int64_t now_ms)
+{
+    if (dispatch_is_open(pair->state))
+        defer(self, pair, now_ms + self->options.defer_base_ms);
+}
+
 /* Back to where it came from, to be given again at once. */
 static void hand_back(dispatch_t *self, pair_t *pair, int64_t now_ms)
 {

@@ -46,7 +46,7 @@ static inline bool dispatch_is_open(pair_state_t state)
 void dispatch_move(dispatch_t *self, pair_t *pair, pair_state_t state);
 /* It is dead once its letter is written. */
 void dispatch_start_dying(dispatch_t *self, pair_t *pair, const char *reason, wire_view_t detail);
-/* True while too many events are deferred or suspect for the cursor to go on. */
+/* True while too many events are deferred, suspect or dying for the cursor to go on. */
 bool dispatch_held_apart_full(const dispatch_t *self, const sink_t *sink);
 
 #endif

@@ -302,13 +302,16 @@ static void an_entry_lives_as_long_as_a_pair_is_open(void **state)
     close_desk(&desk);
 }
 
-static void an_event_that_is_dead_at_intake_begins_as_dying(void **state)
+static void a_condemned_event_is_dying_until_it_is_buried(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
     const journal_event_t event = event_of(1, 10);
     entry_t *entry = dispatch_enter(desk.dispatch, &event);
-    dispatch_admit_dying(desk.dispatch, entry, RED, DEAD_UNPARSABLE);
+    dispatch_condemn(desk.dispatch, &entry->pairs[RED], DEAD_UNPARSABLE, NULL);
+    assert_null(dispatch_unburied(desk.dispatch, RED)); /* not open yet */
+    dispatch_admit(desk.dispatch, entry, RED);
+    dispatch_condemn(desk.dispatch, &entry->pairs[RED], DEAD_UNPARSABLE, NULL);
     pair_t *pair = dispatch_unburied(desk.dispatch, RED);
     assert_ptr_equal(pair, &entry->pairs[RED]);
     assert_string_equal(pair->dead_reason, DEAD_UNPARSABLE);
@@ -748,7 +751,7 @@ int main(void)
         cmocka_unit_test(each_input_moves_each_state),
         cmocka_unit_test(nothing_moves_what_is_settled),
         cmocka_unit_test(an_entry_lives_as_long_as_a_pair_is_open),
-        cmocka_unit_test(an_event_that_is_dead_at_intake_begins_as_dying),
+        cmocka_unit_test(a_condemned_event_is_dying_until_it_is_buried),
         cmocka_unit_test(done_while_dying_wins),
         cmocka_unit_test(a_death_keeps_its_reason),
         cmocka_unit_test(leases_run_out_in_order_and_are_extended),
