@@ -19,7 +19,9 @@ export function runDaemon(name, args, environment = {}) {
   });
 }
 
-/** The rows of --help=markdown as {name, fallback, meaning, right}; `right`: what a value may be. */
+/**
+ * The rows of --help=markdown as {name, fallback, meaning, right}; `right`: what a value may be.
+ */
 export async function listSettings(name) {
   const { out } = await runDaemon(name, ['--help=markdown']);
   return out

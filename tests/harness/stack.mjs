@@ -127,6 +127,7 @@ class Stack {
       },
       'tenant-resolver': {
         RESOLVER_CONNECT: at('dispatch'),
+        RESOLVER_REPLAY_CONNECT: at('replay'),
         RESOLVER_BIND_LOGGER: at('toLogger'),
         RESOLVER_BIND_RECORDER: at('toRecorder'),
         RESOLVER_BIND_RESOURCES_SINK: at('toResourcesSink'),
@@ -292,7 +293,15 @@ const withoutUndefined = (members) =>
   Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
 
 async function choosePorts() {
-  const names = ['http', 'dispatch', 'toLogger', 'toRecorder', 'toResourcesSink', ...STAGE_NAMES];
+  const names = [
+    'http',
+    'dispatch',
+    'replay',
+    'toLogger',
+    'toRecorder',
+    'toResourcesSink',
+    ...STAGE_NAMES,
+  ];
   const ports = await freePorts(names.length);
   return Object.fromEntries(names.map((name, index) => [name, ports[index]]));
 }

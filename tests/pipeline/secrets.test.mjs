@@ -1,5 +1,5 @@
-// What nobody may read in a log, on a page, on a command line or in an error: secrets, what was said
-// on the phone, and who called.
+// What nobody may read in a log, on a page, on a command line or in an error: secrets, what was
+// said on the phone, and who called.
 
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -122,8 +122,8 @@ test('nothing of it shows while all works, at debug, nor while everything fails'
   await sendAllSorts(stack.url, 100);
   await eventually('it was noticed', () => {
     const all = Object.values(stack.daemons).flatMap((daemon) => daemon.lines);
-    return ['the secrets could not be read', 'PostgreSQL', 'part=stream'].every(
-      (words) => all.some((line) => /level=(warn|error)/.test(line) && line.includes(words)),
+    return ['the secrets could not be read', 'PostgreSQL', 'part=stream'].every((words) =>
+      all.some((line) => /level=(warn|error)/.test(line) && line.includes(words)),
     );
   });
   assert.ok(stack.daemons.ingress.lines.some((line) => line.includes('level=debug')));
@@ -187,7 +187,11 @@ test('a DATABASE_URL that is wrong is refused without its password', async () =>
 
 test('a database that is not there is spoken of without the password', async (t) => {
   for (const url of UNREACHABLE_URLS) {
-    const environment = { DATABASE_URL: url, LOG_LEVEL: 'debug', RESOURCES_SINK_ADMIN_LISTEN: 'off' };
+    const environment = {
+      DATABASE_URL: url,
+      LOG_LEVEL: 'debug',
+      RESOURCES_SINK_ADMIN_LISTEN: 'off',
+    };
     const migration = await runDaemon('resources-sink', ['--migrate'], environment);
     assert.equal(migration.status, 69, url);
     const daemon = startDaemon('resources-sink', { environment });

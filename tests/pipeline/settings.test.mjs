@@ -1,5 +1,5 @@
-// The settings of every daemon: what --help promises is so, and every mistake is one line that names
-// the setting.
+// The settings of every daemon: what --help promises is so, and every mistake is one line that
+// names the setting.
 
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -150,7 +150,10 @@ forEachDaemon('--help says it all in sentences', async (name) => {
   const { status, out, error } = await runDaemon(name, ['--help']);
   assert.equal(status, 0);
   assert.equal(error, '');
-  assert.match(out, new RegExp(`^Usage: postcall-${name} \\[--help \\| --version \\| --check-config`));
+  assert.match(
+    out,
+    new RegExp(`^Usage: postcall-${name} \\[--help \\| --version \\| --check-config`),
+  );
   for (const row of await listSettings(name)) {
     assert.ok(out.includes(`\n  ${row.name} (${row.fallback})\n      ${row.meaning}`), row.name);
     assert.match(row.meaning, /^([A-Z]|\/)[^\n]*\.$/, row.name);
@@ -188,9 +191,16 @@ function wrongValues({ right }) {
   if (right.startsWith('a size in bytes')) return [...beyond, '64MB', '1.5MiB', 'KiB', '5 GiBs'];
   if (right === 'true or false') return ['yes', '1', 'TRUE', 'false '];
   if (right === 'a ZeroMQ endpoint' || right.includes('list of ZeroMQ endpoints'))
-    return ['5601', '127.0.0.1:5601', 'tcp://127.0.0.1', 'tcp://127.0.0.1:65536', 'udp://127.0.0.1:1'];
+    return [
+      '5601',
+      '127.0.0.1:5601',
+      'tcp://127.0.0.1',
+      'tcp://127.0.0.1:65536',
+      'udp://127.0.0.1:1',
+    ];
   if (right.includes('comma-separated list')) return ['a,,b', ','];
-  if (/^[\w-]+(, [\w-]+)* or [\w-]+$/.test(right)) return ['nonsense', right.split(/, | or /)[0] + 's'];
+  if (/^[\w-]+(, [\w-]+)* or [\w-]+$/.test(right))
+    return ['nonsense', right.split(/, | or /)[0] + 's'];
   return [];
 }
 
@@ -212,7 +222,10 @@ for (const prefix of Object.values(STAGES)) WRONG[`${prefix}_ADMIN_LISTEN`] = ['
 forEachDaemon('a wrong value is named, with what would be right', async (name, prefix, enough) => {
   for (const row of await listSettings(name)) {
     const values = [...wrongValues(row), ...(WRONG[row.name] ?? [])];
-    assert.ok(values.length > 0 || row.right === '' || /SECRET|TOKEN|DATABASE/.test(row.name), row.name);
+    assert.ok(
+      values.length > 0 || row.right === '' || /SECRET|TOKEN|DATABASE/.test(row.name),
+      row.name,
+    );
     for (const value of values) {
       const error = await assertRefused(name, row.name, { ...enough, [row.name]: value });
       assert.ok(error.length < 320, error);
@@ -267,12 +280,18 @@ forEachDaemon('what Kubernetes injects for services is no mistake', (name, prefi
     [`${prefix}_PORT_5601_TCP_PORT`]: '5601',
     [`${prefix}_PORT_5601_TCP_ADDR`]: '10.0.0.11',
     [`${prefix}_HEADLESS_SERVICE_HOST`]: '10.0.0.12',
-  }));
+  }),
+);
 
 forEachDaemon('a ZeroMQ address that others reach is refused', async (name, prefix, enough) => {
   const rows = await listSettings(name);
   const open = ['tcp://0.0.0.0:5601', 'tcp://*:5601', 'tcp://10.1.2.3:5601', 'tcp://ingress:5601'];
-  const closed = ['tcp://127.0.0.1:7001', 'tcp://[::1]:7001', 'tcp://localhost:7001', 'ipc:///run/a'];
+  const closed = [
+    'tcp://127.0.0.1:7001',
+    'tcp://[::1]:7001',
+    'tcp://localhost:7001',
+    'ipc:///run/a',
+  ];
   const addresses = rows.filter((row) => row.right.includes('ZeroMQ endpoint'));
   assert.ok(addresses.length > 0);
   for (const { name: setting, right } of addresses) {
