@@ -315,7 +315,10 @@ static bool give_one_again(deliver_t *self, size_t sink, int64_t now_ms)
     case GIVE_WAITING:
         return give_pair(self, pair, false, now_ms);
     case GIVE_SUSPECT:
-        return give_pair(self, pair, true, now_ms);
+        if (give_pair(self, pair, true, now_ms))
+            return true;
+        dispatch_pass_suspects(self->dispatch, sink, now_ms);
+        return false;
     default:
         return false;
     }

@@ -110,6 +110,9 @@ typedef enum {
 } give_t;
 give_t dispatch_next(const dispatch_t *self, size_t sink, int64_t now_ms, bool fresh_waits,
                      pair_t **pair);
+/* No worker can take a suspect alone: one of them still holds something of this sink, and may never
+ * answer.  Other events go on meanwhile. */
+void dispatch_pass_suspects(dispatch_t *self, size_t sink, int64_t now_ms);
 /* May this waiting pair go now, along with another sink's? */
 bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_ms);
 /* May the cursor of `sink` hand out an event of `bytes` now? */

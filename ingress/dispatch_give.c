@@ -79,6 +79,17 @@ give_t dispatch_next(const dispatch_t *self, size_t index, int64_t now_ms, bool 
     return fresh_waits ? GIVE_FRESH : GIVE_NOTHING;
 }
 
+static void end_suspects_turn(sink_t *sink, int64_t now_ms)
+{
+    sink->suspect_turn = false;
+    sink->suspect_went_ms = now_ms;
+}
+
+void dispatch_pass_suspects(dispatch_t *self, size_t sink, int64_t now_ms)
+{
+    end_suspects_turn(&self->sinks[sink], now_ms);
+}
+
 bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_ms)
 {
     const sink_t *sink = &self->sinks[pair->sink];
@@ -106,7 +117,6 @@ void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone
         sink->probe_number = number;
     if (alone) {
         sink->alone = pair;
-        sink->suspect_turn = false;
-        sink->suspect_went_ms = now_ms;
+        end_suspects_turn(sink, now_ms);
     }
 }

@@ -643,6 +643,28 @@ static void fresh_events_have_their_time_between_two_suspects(void **state)
     close_desk(&desk);
 }
 
+/* What somebody holds and never answers must not keep everything else from going. */
+static void suspects_that_nobody_can_take_alone_are_passed_over(void **state)
+{
+    (void)state;
+    desk_t desk = open_desk(&defaults);
+    pair_t *pair, *suspect = admit_suspect(&desk, RED);
+    settle(&desk, admit_leased(&desk, RED));
+    desk.now_ms += defaults.suspect_interval_ms;
+    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
+    dispatch_pass_suspects(desk.dispatch, RED, desk.now_ms);
+    assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+    assert_true(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
+
+    /* Their next turn comes as if one had gone. */
+    settle(&desk, admit_leased(&desk, RED));
+    desk.now_ms += defaults.suspect_interval_ms;
+    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_ptr_equal(pair, suspect);
+    close_desk(&desk);
+}
+
 static void poison_dies_after_its_tries_and_its_time(void **state)
 {
     (void)state;
@@ -767,6 +789,7 @@ int main(void)
         cmocka_unit_test(suspects_and_fresh_events_alternate),
         cmocka_unit_test(the_suspect_that_was_tried_least_goes_first),
         cmocka_unit_test(fresh_events_have_their_time_between_two_suspects),
+        cmocka_unit_test(suspects_that_nobody_can_take_alone_are_passed_over),
         cmocka_unit_test(poison_dies_after_its_tries_and_its_time),
         cmocka_unit_test(run_outs_in_company_never_kill),
         cmocka_unit_test(a_sink_where_nothing_succeeds_is_stuck_and_kills_nothing),
