@@ -283,6 +283,73 @@ static void a_new_sink_begins_at_the_end(void **state)
     assert_reads(box, 1, 1, 5);
 }
 
+static void bits_follow_the_names_of_the_sinks(void **state)
+{
+    static const char *const swapped[] = {"resources-sink", "recorder", "logger", NULL};
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 3, 100), 2);
+    assert_true(journal_box_find(box, 1, &event));
+    journal_box_settle(box, &event, 0);
+    journal_box_close(box);
+    box->options.sinks = swapped;
+    journal_box_open(box);
+    assert_true(journal_box_find(box, 1, &event));
+    assert_int_equal(event.settled, 4);
+    assert_reads(box, 0, 1, 3);
+    assert_reads(box, 2, 2, 3);
+}
+
+/* Sequences that began again would pass for old ones. */
+static void a_sink_gets_new_events_though_all_segments_were_lost(void **state)
+{
+    static const char *const more[] = {"logger", "archive", NULL};
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 6, 100), 5);
+    journal_box_close(box);
+    box->options.sinks = more;
+    journal_box_open(box);
+    journal_box_close(box);
+    assert_int_equal(unlink(journal_box_path(box, "0/segments/0000000001.journal")), 0);
+    journal_box_open(box);
+    assert_int_equal(journal_box_append(box, 7, 100), JOURNAL_STORED);
+    assert_reads(box, 1, 7, 8);
+    assert_true(journal_box_find(box, 7, &event));
+    assert_int_equal(event.sequence, 6);
+}
+
+static void what_a_sink_is_not_for_counts_as_settled(void **state)
+{
+    static const struct {
+        wire_view_t provider, type, dead_reason;
+        uint32_t settled;
+    } cases[] = {
+        {WIRE_VIEW("elevenlabs"), WIRE_VIEW("post_call_transcription"), {NULL, 0}, 0},
+        {WIRE_VIEW("elevenlabs"), WIRE_VIEW("post_call_audio"), {NULL, 0}, 5},
+        {WIRE_VIEW("elevenlabs"), WIRE_VIEW("call_initiation_failure"), {NULL, 0}, 2},
+        {WIRE_VIEW("elevenlabs"), WIRE_VIEW("of_tomorrow"), {NULL, 0}, 0},
+        {WIRE_VIEW("elevenlabs"), WIRE_VIEW("post_call_audio"), WIRE_VIEW("unparsable"), 0},
+        {WIRE_VIEW("another"), WIRE_VIEW("post_call_audio"), {NULL, 0}, 0},
+    };
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_box_event_t *written = malloc(sizeof(*written));
+    journal_box_open(box);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        journal_box_event(written, i, 100);
+        written->event.provider = cases[i].provider;
+        written->event.event_type = cases[i].type;
+        written->event.dead_reason = cases[i].dead_reason;
+        assert_int_equal(journal_box_append_event(box, written), JOURNAL_STORED);
+        assert_true(journal_box_find(box, i, &event));
+        assert_int_equal(event.settled, cases[i].settled);
+    }
+    free(written);
+}
+
 static void two_processes_take_different_slots(void **state)
 {
     journal_box_t *box = *state, other = *box;
@@ -315,6 +382,9 @@ int main(void)
         WITH_BOX(settlements_are_synced_some_time_later),
         WITH_BOX(the_first_resolution_of_a_conversation_is_final),
         WITH_BOX(a_new_sink_begins_at_the_end),
+        WITH_BOX(bits_follow_the_names_of_the_sinks),
+        WITH_BOX(a_sink_gets_new_events_though_all_segments_were_lost),
+        WITH_BOX(what_a_sink_is_not_for_counts_as_settled),
         WITH_BOX(two_processes_take_different_slots),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

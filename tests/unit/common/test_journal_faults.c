@@ -34,6 +34,7 @@ typedef struct {
 static gate_t sync_gate, directory_gate, gather_gate, write_gate, truncate_gate, read_gate;
 static _Atomic int write_limit; /* bytes that one pwritev takes; 0: all */
 static _Atomic bool syncing;
+static _Atomic unsigned sync_us;      /* that a sync takes longer */
 static _Atomic long bad_from, bad_to; /* of every file, where the disk cannot be read */
 static _Atomic int ahead_s;           /* the monotonic clock goes ahead by this */
 
@@ -64,6 +65,7 @@ static void open_gates(void)
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++)
         close_gate(gates[i], 0, 0, 0);
     atomic_store(&write_limit, 0);
+    atomic_store(&sync_us, 2000);
     atomic_store(&bad_from, 0);
     atomic_store(&bad_to, 0);
 }
@@ -74,7 +76,7 @@ int fdatasync(int fd)
         return -1;
     atomic_store(&syncing, true);
     int status = (int)syscall(SYS_fdatasync, fd);
-    usleep(2000);
+    usleep(atomic_load(&sync_us));
     atomic_store(&syncing, false);
     atomic_fetch_add(&sync_gate.calls, 1);
     return status;
@@ -298,31 +300,76 @@ static void a_write_that_cannot_be_taken_back_ends_the_journal(void **state)
     assert_int_equal(journal_box_append(box, 2, 400), JOURNAL_STORED);
 }
 
+/* An append that is looked at later. */
+typedef struct {
+    journal_append_t append;
+    journal_box_event_t event;
+    _Atomic int answer; /* -1: none yet */
+} answered_t;
+
+static void note_answer(journal_append_t *append, journal_answer_t answer)
+{
+    atomic_store(&((answered_t *)append)->answer, (int)answer);
+}
+
+static void submit_answered(journal_box_t *box, answered_t *answered,
+                            const journal_box_event_t *event)
+{
+    journal_box_event(&answered->event, journal_box_number(&event->event), event->body_bytes);
+    answered->append = (journal_append_t){.event = &answered->event.event,
+                                          .body = answered->event.body,
+                                          .body_bytes = answered->event.body_bytes,
+                                          .complete = note_answer};
+    memcpy(answered->append.dedupe, event->dedupe, sizeof(event->dedupe));
+    atomic_store(&answered->answer, -1);
+    journal_submit(box->journal, &answered->append);
+}
+
+static int wait_for_answer(const answered_t *answered)
+{
+    while (atomic_load(&answered->answer) < 0)
+        usleep(1000);
+    return atomic_load(&answered->answer);
+}
+
 static void duplicates_share_the_fate_of_what_they_repeat(void **state)
 {
     journal_box_t *box = *state;
     journal_box_event_t *event = malloc(sizeof(*event));
-    ordered_t pair[2];
-    journal_box_event(event, 1, 100);
+    answered_t pair[2], other;
+    journal_box_event(event, 3, 100);
     assert_int_equal(journal_box_append(box, 2, 100), JOURNAL_STORED);
-    close_gate(&gather_gate, 0, 100, ENOSPC);
-    for (int i = 0; i < 2; i++) {
-        pair[i] = (ordered_t){.append = {.event = &event->event,
-                                         .body = event->body,
-                                         .body_bytes = event->body_bytes,
-                                         .complete = note_order}};
-        memcpy(pair[i].append.dedupe, event->dedupe, sizeof(event->dedupe));
-        journal_submit(box->journal, &pair[i].append);
-    }
+    /* While another event is synced, the two come together into the next batch, and are refused. */
+    atomic_store(&sync_us, 100000);
+    close_gate(&gather_gate, 1, 1, ENOSPC);
+    submit_answered(box, &other, event);
+    usleep(20000);
+    journal_box_event(event, 1, 100);
+    submit_answered(box, &pair[0], event);
+    submit_answered(box, &pair[1], event);
     assert_int_equal(journal_box_append(box, 2, 100), JOURNAL_DUPLICATE);
-    for (int i = 0; i < 2; i++) {
-        while (atomic_load(&pair[i].verdict) == 0)
-            usleep(1000);
-        assert_int_equal(pair[i].verdict, 2);
-    }
+    assert_int_equal(wait_for_answer(&other), JOURNAL_STORED);
+    assert_int_equal(wait_for_answer(&pair[0]), JOURNAL_FULL);
+    assert_int_equal(wait_for_answer(&pair[1]), JOURNAL_FULL);
     open_gates();
     assert_int_equal(journal_box_append(box, 1, 100), JOURNAL_STORED);
     free(event);
+}
+
+static void a_body_that_cannot_be_synced_is_not_kept(void **state)
+{
+    journal_box_t *box = *state;
+    fault_t fault;
+    gate_t *const gates[] = {&sync_gate, &directory_gate};
+    for (size_t i = 0; i < 2; i++) {
+        journal_body_t *body = journal_body_new(box->journal, NULL);
+        assert_int_equal(journal_body_write(body, "bytes", 5), 0);
+        close_gate(gates[i], 0, 1, EIO);
+        assert_null(journal_body_keep(body, &fault));
+        assert_non_null(strstr(fault.text, "Input/output error"));
+        journal_body_destroy(&body, true);
+    }
+    assert_int_equal(rmdir(journal_box_path(box, "0/bodies")), 0);
 }
 
 static void a_segment_that_cannot_be_begun_is_tried_again(void **state)
@@ -546,6 +593,7 @@ int main(void)
         WITH_BOX(a_write_refused_half_way_is_taken_back),
         WITH_BOX(a_write_that_cannot_be_taken_back_ends_the_journal),
         WITH_BOX(duplicates_share_the_fate_of_what_they_repeat),
+        WITH_BOX(a_body_that_cannot_be_synced_is_not_kept),
         WITH_BOX(a_segment_that_cannot_be_begun_is_tried_again),
         WITH_BOX(a_resolution_waits_out_a_full_disk),
         WITH_BOX(a_failing_sync_of_outcomes_gives_no_ticket_back),
