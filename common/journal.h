@@ -12,6 +12,7 @@
  *   segments/<ordinal>.journal           events; ordinal is 10 decimal digits
  *   segments/<ordinal>.outcomes          resolutions and settlements of that segment's events
  *   segments/<ordinal>.index             hint: counts and duplicate keys of a sealed segment
+ *   segments/<ordinal>.marks             hint: its outcomes in short
  *   bodies/<16 hex digits>.body          a spilled body, synced before its record
  *   dead/                                dead letters (common/dead_letters)
  *   damaged/                             what was set aside
@@ -57,8 +58,8 @@ typedef struct {
 } journal_found_t;
 
 /* Takes the first free slot, recovers it and starts the writer.  Fails only when the directory
- * cannot be used at all (no permission, no room for a new segment); damage is set aside, never a
- * reason to fail.  Owned by the caller. */
+ * cannot be used at all (no permission, no descriptors, a sync that fails); neither damage nor a
+ * full disk is a reason to fail.  Owned by the caller. */
 journal_t *journal_open(const journal_options_t *options, journal_found_t *found, fault_t *fault);
 
 /* Writes what was submitted, stops the writer, saves hints, releases the slot. */
@@ -69,8 +70,9 @@ void journal_close(journal_t **self_p);
 typedef enum {
     JOURNAL_STORED,    /* on stable storage, directory entries included */
     JOURNAL_DUPLICATE, /* the same key and body is on stable storage already; nothing was stored */
-    JOURNAL_FULL,      /* over max_bytes or ENOSPC: nothing was stored, try later */
-    JOURNAL_DEAD       /* a write could not be undone or a sync failed: the process must restart */
+    JOURNAL_FULL, /* over max_bytes, refused by the disk, or (which trying later does not mend) an
+                     event over a limit of proto/disk.h: nothing was stored */
+    JOURNAL_DEAD  /* a write could not be undone or a sync failed: the process must restart */
 } journal_answer_t;
 
 /* One append.  Embedded in the caller's request; caller keeps it, the header and the body alive
@@ -114,8 +116,9 @@ typedef struct {
     uint64_t sequence;
     disk_event_t event;  /* views into memory that the next journal_read on this cursor ends */
     uint64_t body_bytes; /* of the webhook, wherever it is */
-    uint32_t settled;    /* bit i: sinks[i] has settled it */
-    bool resolved;       /* a resolution is in the outcome log */
+    uint32_t settled; /* bit i: sinks[i] has settled it, or it is not for sinks[i]: by the table of
+                         routes, or because it is older than the sink */
+    bool resolved;    /* a resolution is in the outcome log */
 } journal_event_t;
 
 typedef struct journal_cursor_t journal_cursor_t;
@@ -130,7 +133,8 @@ journal_position_t journal_cursor_position(const journal_cursor_t *cursor);
 
 /* Reads the event at the cursor and moves on.  1: *event is filled; 0: the cursor stands at the
  * durable end; -1: the disk could not be read (the cursor did not move).  Damaged records are
- * skipped, counted, and never returned. */
+ * skipped, counted, and never returned; so is, after a minute, a place that the disk refuses to
+ * read. */
 int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *fault);
 
 /* The raw webhook of an event that was read, newly allocated (malloc) with `padding` zero bytes
@@ -181,14 +185,15 @@ size_t journal_resolution_durable(journal_t *self, uint64_t *tickets, size_t cap
 void journal_settle(journal_t *self, journal_position_t position, size_t sink,
                     const disk_settlement_t *settlement);
 
-/* How many events of a segment the dispatcher still holds; a segment is settled when every cursor
- * has passed it and nothing of it is held.  Then it may be deleted: at once when room is needed,
- * else after the retention time. */
+/* How many events of a segment the dispatcher still holds.  A segment is settled when every cursor
+ * has passed it, nothing of it is held, and the outcome log says so of each event and sink.  Then
+ * it may be deleted: at once when room is needed, else after the retention time. */
 void journal_hold(journal_t *self, uint64_t segment);
 void journal_release(journal_t *self, uint64_t segment);
 
-/* Called by the dispatcher about once a second: seals what is settled, deletes what may go (on a
- * thread of its own).  `oldest` is the lowest position any cursor still has to read. */
+/* Called by the dispatcher about once a second: drops what is not needed from memory, and deletes
+ * what may go (on a thread of its own).  `oldest` is the lowest position that any cursor still has
+ * to read. */
 void journal_housekeep(journal_t *self, journal_position_t oldest);
 
 /* Deletes the spilled body of a settled event whose audio may not be kept. */

@@ -183,8 +183,11 @@ static void a_settled_event_is_not_handed_to_that_sink_again(void **state)
     assert_true(journal_box_find(box, 2, &event));
     journal_box_settle(box, &event, JOURNAL_SINKS_MAX);
     for (int restarts = 0; restarts < 3; restarts++) {
+        uint64_t numbers[4];
         assert_reads(box, 0, 3, 4);
-        assert_reads(box, 1, 1, 4);
+        assert_int_equal(journal_box_read(box, 1, numbers, 4), 2);
+        assert_int_equal(numbers[0], 1);
+        assert_int_equal(numbers[1], 3);
         assert_true(journal_box_find(box, 1, &event));
         assert_int_equal(event.settled, 1);
         assert_true(journal_box_find(box, 2, &event));
@@ -264,8 +267,10 @@ static void the_first_resolution_of_a_conversation_is_final(void **state)
 
 static void a_new_sink_begins_at_the_end(void **state)
 {
-    static const char *const more[] = {"logger", "archive", "recorder", "resources-sink", NULL};
+    static const char *const fewer[] = {"logger", "resources-sink", NULL};
+    static const char *const more[] = {"logger", "recorder", "resources-sink", NULL};
     journal_box_t *box = *state;
+    box->options.sinks = fewer;
     journal_box_open(box);
     assert_int_equal(journal_box_append_many(box, 1, 4, 100), 3);
     journal_box_close(box);
@@ -304,9 +309,11 @@ static void bits_follow_the_names_of_the_sinks(void **state)
 /* Sequences that began again would pass for old ones. */
 static void a_sink_gets_new_events_though_all_segments_were_lost(void **state)
 {
-    static const char *const more[] = {"logger", "archive", NULL};
+    static const char *const fewer[] = {"logger", NULL};
+    static const char *const more[] = {"logger", "recorder", NULL};
     journal_box_t *box = *state;
     journal_event_t event;
+    box->options.sinks = fewer;
     journal_box_open(box);
     assert_int_equal(journal_box_append_many(box, 1, 6, 100), 5);
     journal_box_close(box);

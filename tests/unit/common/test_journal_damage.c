@@ -261,6 +261,28 @@ static void hints_of_another_time_are_not_believed(void **state)
     snapshot_free(&young);
 }
 
+/* A key that came into a hint by accident would make a new event pass for a duplicate. */
+static void a_hint_with_a_wrong_key_is_not_believed(void **state)
+{
+    journal_box_t *box = *state;
+    snapshot_t snapshot;
+    journal_box_event_t *fresh = malloc(sizeof(*fresh));
+    journal_box_event(fresh, 40, 0);
+    snapshot_take(&snapshot, box->directory);
+    for (size_t i = 0; i < snapshot.count; i++) {
+        snapshot_file_t *file = &snapshot.files[i];
+        if (strcmp(suffix_of(file->name), "index") != 0)
+            continue;
+        memcpy(file->bytes + 136, fresh->dedupe, JOURNAL_DEDUPE_BYTES);
+        snapshot_write(box->directory, file->name, file->bytes, file->length);
+    }
+    free(fresh);
+    snapshot_free(&snapshot);
+    journal_box_open(box);
+    assert_takes_new_events(box);
+    assert_true(box->found.hints_rebuilt > 0);
+}
+
 static void a_damaged_record_in_the_middle_is_set_aside_and_counted(void **state)
 {
     journal_box_t *box = *state;
@@ -337,6 +359,7 @@ int main(void)
         WITH_BOX(a_file_of_any_kind_may_be_empty_zero_garbage_or_missing),
         WITH_BOX(all_hints_may_be_gone_at_once),
         WITH_BOX(hints_of_another_time_are_not_believed),
+        WITH_BOX(a_hint_with_a_wrong_key_is_not_believed),
         WITH_BOX(a_damaged_record_in_the_middle_is_set_aside_and_counted),
         WITH_BOX(a_body_cannot_pass_for_a_record),
     };

@@ -185,6 +185,30 @@ static void at_the_limit_settled_segments_go_first_and_unsettled_never(void **st
     }
 }
 
+/* An event that was lost to damage can never be settled: it must not keep its segment for ever. */
+static void a_segment_with_a_damaged_event_goes_too(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    box->options.retention_ms = 0;
+    journal_box_open(box);
+    assert_int_equal(journal_box_append_many(box, 1, 31, 500), 30);
+    for (uint64_t number = 2; number <= 10; number += 4) {
+        assert_true(journal_box_find(box, number, &event));
+        char path[128];
+        snprintf(path, sizeof(path), "0/segments/%010llu.journal",
+                 (unsigned long long)event.position.segment);
+        FILE *file = fopen(journal_box_path(box, path), "r+b");
+        assert_non_null(file);
+        assert_int_equal(fseek(file, (long)event.position.offset + 50, SEEK_SET), 0);
+        (void)fputc(0, file);
+        (void)fclose(file);
+    }
+    settle(box, 1, 31);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), 1);
+}
+
 static void spilled_bodies_go_with_their_segment(void **state)
 {
     journal_box_t *box = *state;
@@ -239,6 +263,7 @@ int main(void)
         WITH_BOX(what_is_held_or_not_yet_read_stays),
         WITH_BOX(a_cursor_left_behind_keeps_nothing),
         WITH_BOX(at_the_limit_settled_segments_go_first_and_unsettled_never),
+        WITH_BOX(a_segment_with_a_damaged_event_goes_too),
         WITH_BOX(spilled_bodies_go_with_their_segment),
         WITH_BOX(a_deletion_cut_short_is_finished_by_the_next_start),
     };

@@ -200,6 +200,8 @@ size_t journal_box_read(journal_box_t *self, size_t sink, uint64_t *numbers, siz
     int status;
     while ((status = journal_read(cursor, &event, &fault)) == 1) {
         uint64_t number = journal_box_number(&event.event);
+        if (event.settled >> sink & 1)
+            continue;
         if (count < capacity)
             numbers[count] = number;
         count++;

@@ -53,8 +53,8 @@ journal_answer_t journal_box_append_event(journal_box_t *self, const journal_box
 /* Appends the events [from, to) together; returns how many were stored. */
 size_t journal_box_append_many(journal_box_t *self, uint64_t from, uint64_t to, size_t body_bytes);
 
-/* Reads everything from the beginning of a sink's cursor; returns how many events there are, with
- * the first `capacity` numbers in `numbers`. */
+/* Reads what a sink has not settled, from the beginning of its cursor; returns how many events
+ * there are, with the first `capacity` numbers in `numbers`. */
 size_t journal_box_read(journal_box_t *self, size_t sink, uint64_t *numbers, size_t capacity);
 
 /* Finds the event `number` by a cursor from the start of the journal. */
