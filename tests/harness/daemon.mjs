@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { eventually } from './eventually.mjs';
+import { atExit } from './leftovers.mjs';
 import { parseMetrics } from './metrics.mjs';
 
 export const PRESET = process.env.PRESET ?? 'dev';
@@ -54,8 +55,10 @@ class Daemon {
       child.on('error', (error) => resolve({ code: null, signal: null, error }));
       child.on('close', (code, signal) => resolve({ code, signal }));
     });
+    const forget = atExit(() => child.kill('SIGKILL'));
     this.exit.then((how) => {
       this.ended = how;
+      forget();
     });
   }
 

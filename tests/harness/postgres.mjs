@@ -7,6 +7,7 @@ import { chownSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
+import { atExit } from './leftovers.mjs';
 import { eventually } from './eventually.mjs';
 import { freePorts } from './ports.mjs';
 
@@ -44,6 +45,7 @@ export async function startPostgres(settings = {}) {
 class Postgres {
   constructor(parts) {
     Object.assign(this, parts, { process: null, databases: 0 });
+    this.forget = atExit(() => this.remove());
   }
 
   /** A libpq URL of a database of this cluster. */
@@ -63,6 +65,11 @@ class Postgres {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.process = child;
+    // SIGQUIT: at once, and its backends with it.
+    child.once(
+      'exit',
+      atExit(() => child.kill('SIGQUIT')),
+    );
     this.log = '';
     child.stderr.on('data', (text) => {
       this.log = (this.log + text).slice(-20_000);
@@ -131,6 +138,11 @@ class Postgres {
 
   async destroy() {
     await this.stop();
-    rmSync(this.directory, { recursive: true, force: true });
+    this.remove();
+    this.forget();
+  }
+
+  remove() {
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 }

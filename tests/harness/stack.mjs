@@ -12,6 +12,7 @@ import { createClients } from '../aws/clients.mjs';
 import { binaryOf, isBuilt, startDaemon } from './daemon.mjs';
 import { assertAllThere } from './judge.mjs';
 import { eventually } from './eventually.mjs';
+import { atExit } from './leftovers.mjs';
 import { freePorts } from './ports.mjs';
 import { readBuckets, readDirectory, readNdjson, readRows, readStream } from './sinks.mjs';
 import { TENANTS } from './tenants.mjs';
@@ -63,6 +64,7 @@ class Stack {
       clients: parts.aws && createClients(parts.aws, { credentials: OBSERVER_KEY }),
       secret: SECRET,
     });
+    this.forget = atExit(() => this.remove());
     this.tenantFile = join(this.directory, 'tenants.json');
     this.streamFile = join(this.directory, 'stream.ndjson');
     this.storeDirectory = join(this.directory, 'objects');
@@ -276,7 +278,12 @@ class Stack {
     await Promise.all(Object.values(this.daemons).map((daemon) => daemon.kill()));
     this.daemons = {};
     this.clients?.destroy();
-    rmSync(this.directory, { recursive: true, force: true });
+    this.remove();
+    this.forget();
+  }
+
+  remove() {
+    rmSync(this.directory, { recursive: true, force: true, maxRetries: 3 });
   }
 
   /** The last lines of all daemons, for the message of a failed test. */
