@@ -10,7 +10,7 @@ static const provider_t providers[] = {
     {.name = PROVIDER_ELEVENLABS,
      .path = "/api/elevenlabs/webhook",
      .signature_header = "ElevenLabs-Signature",
-     .tenant_key_kind = "agent_id"},
+     .tenant_key_kind = TENANT_KEY_AGENT},
 };
 
 /* Where the path begins: behind http://authority in the absolute form, which every server has to

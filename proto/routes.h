@@ -15,6 +15,9 @@
 #define EVENT_FAILURE            "call_initiation_failure"
 #define EVENT_TRANSCRIPTION_OTEL "post_call_transcription_otel"
 
+/* What a tenant is found by. */
+#define TENANT_KEY_AGENT "agent_id"
+
 #define SINK_LOGGER         "logger"
 #define SINK_RECORDER       "recorder"
 #define SINK_RESOURCES_SINK "resources-sink"

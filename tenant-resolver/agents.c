@@ -8,6 +8,8 @@ typedef struct agent_t {
     char *agent_id;
     agent_verdict_t verdict; /* the last answer of the directory; AGENT_ASKED before the first */
     int64_t answered_ms;
+    int64_t asked_ms;      /* when the question was put that it answers */
+    int64_t asking_ms;     /* as asked_ms, of the question that is being asked */
     int64_t not_before_ms; /* of the next question, after the directory was unavailable */
     bool asking;
     agents_waiter_t *first, *last;
@@ -19,7 +21,7 @@ struct agents_t {
     zhashx_t *agents;
     agent_t *newest, *oldest;
     agents_figures_t figures;
-    int64_t forgotten_ms; /* answers from before are not fresh */
+    int64_t forgotten_ms; /* answers to questions from before are not fresh */
 };
 
 static const agent_verdict_t unavailable = {.state = AGENT_UNAVAILABLE};
@@ -79,7 +81,7 @@ static void link_newest(agents_t *self, agent_t *agent)
     self->newest = agent;
 }
 
-/* Makes room for one more; those that are being asked about stay. */
+/* Makes room for one more; those that are being asked about stay, as many as there are. */
 static void evict(agents_t *self)
 {
     agent_t *agent = self->oldest;
@@ -111,10 +113,17 @@ static agent_t *agent_new(agents_t *self, const char *agent_id)
     return agent;
 }
 
+/* No item can name any other: the cache's keys are C strings, and so is what is typed into an item.
+ */
+static bool is_agent_id(wire_view_t agent_id)
+{
+    return agent_id.length > 0 && !memchr(agent_id.bytes, '\0', agent_id.length);
+}
+
 /* The agent's entry, made the newest; NULL when there is none and `make` is false, or no memory. */
 static agent_t *find(agents_t *self, wire_view_t agent_id, bool make)
 {
-    char *text = strndup(agent_id.bytes ? agent_id.bytes : "", agent_id.length);
+    char *text = strndup(agent_id.bytes, agent_id.length);
     if (!text)
         return NULL;
     agent_t *agent = zhashx_lookup(self->agents, text);
@@ -132,7 +141,7 @@ static bool is_fresh(const agents_t *self, const agent_t *agent, int64_t now_ms)
 {
     int64_t ttl_ms =
         agent->verdict.state == AGENT_TENANT ? self->options.ttl_ms : self->options.negative_ttl_ms;
-    return agent->verdict.state != AGENT_ASKED && agent->answered_ms > self->forgotten_ms &&
+    return agent->verdict.state != AGENT_ASKED && agent->asked_ms >= self->forgotten_ms &&
            now_ms - agent->answered_ms < ttl_ms;
 }
 
@@ -149,9 +158,11 @@ static const agent_verdict_t *last_known(agents_t *self, const agent_t *agent, i
 const agent_verdict_t *agents_look(agents_t *self, wire_view_t agent_id, int64_t now_ms,
                                    agents_waiter_t *waiter, bool *ask)
 {
-    static const agent_verdict_t asked = {.state = AGENT_ASKED};
-    agent_t *agent = find(self, agent_id, true);
+    static const agent_verdict_t asked = {.state = AGENT_ASKED}, unknown = {.state = AGENT_UNKNOWN};
     *ask = false;
+    if (!is_agent_id(agent_id))
+        return &unknown;
+    agent_t *agent = find(self, agent_id, true);
     if (!agent)
         return &unavailable;
     if (is_fresh(self, agent, now_ms)) {
@@ -161,8 +172,10 @@ const agent_verdict_t *agents_look(agents_t *self, wire_view_t agent_id, int64_t
     if (!agent->asking && now_ms < agent->not_before_ms)
         return last_known(self, agent, now_ms);
     *ask = !agent->asking;
-    if (*ask)
+    if (*ask) {
         self->figures.misses++;
+        agent->asking_ms = now_ms;
+    }
     agent->asking = true;
     waiter->next = NULL;
     if (agent->last)
@@ -177,9 +190,9 @@ const agent_verdict_t *agents_answer(agents_t *self, wire_view_t agent_id,
                                      const agent_verdict_t *answer, int64_t now_ms,
                                      agents_waiter_t **waiters)
 {
-    agent_t *agent = find(self, agent_id, false);
+    agent_t *agent = is_agent_id(agent_id) ? find(self, agent_id, false) : NULL;
     *waiters = NULL;
-    if (!agent)
+    if (!agent || !agent->asking)
         return &unavailable; /* never asked */
     *waiters = agent->first;
     agent->first = agent->last = NULL;
@@ -190,6 +203,7 @@ const agent_verdict_t *agents_answer(agents_t *self, wire_view_t agent_id,
     }
     agent->verdict = *answer;
     agent->answered_ms = now_ms;
+    agent->asked_ms = agent->asking_ms;
     agent->not_before_ms = INT64_MIN;
     return &agent->verdict;
 }

@@ -53,9 +53,10 @@ typedef struct agents_waiter_t {
     struct agents_waiter_t *next;
 } agents_waiter_t;
 
-/* What is known of an agent now.  With AGENT_ASKED the waiter is queued, and *ask says whether the
- * caller is to put the question (someone else may have).  The verdict is valid until the next
- * call.  Never NULL: when memory runs out it is AGENT_UNAVAILABLE. */
+/* What is known of an agent now; an id that is empty or holds a NUL is AGENT_UNKNOWN.  With
+ * AGENT_ASKED the waiter is queued, and *ask says whether the caller is to put the question
+ * (someone else may have).  The verdict is valid until the next call.  Never NULL: when memory runs
+ * out it is AGENT_UNAVAILABLE. */
 const agent_verdict_t *agents_look(agents_t *self, wire_view_t agent_id, int64_t now_ms,
                                    agents_waiter_t *waiter, bool *ask);
 
@@ -66,7 +67,8 @@ const agent_verdict_t *agents_answer(agents_t *self, wire_view_t agent_id,
                                      const agent_verdict_t *answer, int64_t now_ms,
                                      agents_waiter_t **waiters);
 
-/* Everything that was known is looked up again: the directory has changed. */
+/* Everything that was known is looked up again: the directory has changed.  So is what is being
+ * asked now: its answer may be from before. */
 void agents_forget(agents_t *self, int64_t now_ms);
 
 /* One item of the directory that names an agent. */

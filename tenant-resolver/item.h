@@ -21,6 +21,7 @@ typedef struct item_t {
     uint64_t id;
     worker_event_t *upstream; /* the event and its leases */
     agents_waiter_t waiter;
+    bool orphan; /* its source has restarted since */
     bool awaits_go;
     int64_t awaits_since_ms;
     struct item_t *twin;                 /* the same event, given twice: both wait for one `go` */

@@ -1,7 +1,6 @@
 /* relay: an event on its way through the resolver, from the ingress's lease to the sinks' outcomes.
  *
- *   arrived ─▶ asked (directory) ─▶ awaiting go ─▶ queued per sink ─▶ leased to a sink worker ─▶
- * gone
+ *   arrived ─▶ asked (directory) ─▶ awaiting go ─▶ queued per sink ─▶ leased to a worker ─▶ gone
  *
  * An event that comes with its recorded tenant skips to the queues.  Each sink has a queue of its
  * own, first in, first out, and nothing is redelivered here: what a sink worker loses is reported
@@ -45,7 +44,8 @@ void relay_destroy(relay_t **self_p);
  * wants the next turn at the latest. */
 int64_t relay_turn(relay_t *self, int64_t now_ms);
 
-/* The next agent id to ask the directory about; valid until relay_answer for it.  0 when none. */
+/* The next agent id to ask the directory about, valid until the next call; 0 when there is none.
+ * Each question wants its relay_answer. */
 int relay_question(relay_t *self, wire_view_t *agent_id);
 /* The directory's answer; `verdict` of state AGENT_UNAVAILABLE when there is none. */
 void relay_answer(relay_t *self, wire_view_t agent_id, const agent_verdict_t *verdict,

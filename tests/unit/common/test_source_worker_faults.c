@@ -75,16 +75,6 @@ static void part(couple_t *self)
     scratch_remove(self->directory);
 }
 
-/* Lets time pass until the condition holds. */
-#define PASS_UNTIL(couple, condition)                                                              \
-    do {                                                                                           \
-        int64_t passing_ = sides_deadline();                                                       \
-        while (!(condition)) {                                                                     \
-            sides_wait(&(couple)->sides, passing_, #condition);                                    \
-            sides_pass(&(couple)->sides, TIMING_PING_INTERVAL_MS / 4);                             \
-        }                                                                                          \
-    } while (0)
-
 static worker_event_t **give(couple_t *self, uint64_t sequence)
 {
     size_t index = self->worker.count;
@@ -103,8 +93,8 @@ static void what_is_held_survives_a_cut(void **state)
     give(&couple, 1);
     give(&couple, 2);
     cut_proxy_arm(couple.proxy, CUT_PROXY_REQUEST, "ping");
-    PASS_UNTIL(&couple, cut_proxy_cuts(couple.proxy) == 1);
-    PASS_UNTIL(&couple, couple.worker.agains > 0);
+    SIDES_PASS_UNTIL(&couple.sides, cut_proxy_cuts(couple.proxy) == 1);
+    SIDES_PASS_UNTIL(&couple.sides, couple.worker.agains > 0);
     sides_pass(&couple.sides, 5 * TIMING_PING_INTERVAL_MS);
     assert_int_equal(side_count(&couple.source, SOURCE_LOST), 0);
     assert_int_equal(source_workers(couple.source.source), 1);
@@ -124,7 +114,7 @@ static void an_outcome_that_a_cut_swallows_is_a_lost_lease(void **state)
     give(&couple, 2);
     cut_proxy_arm(couple.proxy, CUT_PROXY_REQUEST, "outcomes");
     worker_report(couple.worker.worker, &couple.worker.events[0], 0, &done);
-    PASS_UNTIL(&couple, side_count(&couple.source, SOURCE_LOST) == 1);
+    SIDES_PASS_UNTIL(&couple.sides, side_count(&couple.source, SOURCE_LOST) == 1);
     assert_int_equal(side_nth(&couple.source, SOURCE_LOST, 0)->tag, 1);
     sides_pass(&couple.sides, 5 * TIMING_PING_INTERVAL_MS);
     assert_int_equal(side_count(&couple.source, SOURCE_LOST), 1); /* what is held stays */
@@ -140,7 +130,7 @@ static void an_event_that_a_cut_swallows_is_a_lost_lease(void **state)
     give(&couple, 1);
     cut_proxy_arm(couple.proxy, CUT_PROXY_ANSWER, "conversation_id");
     assert_true(side_give(&couple.source, 2, RED, 10, false));
-    PASS_UNTIL(&couple, side_count(&couple.source, SOURCE_LOST) == 1);
+    SIDES_PASS_UNTIL(&couple.sides, side_count(&couple.source, SOURCE_LOST) == 1);
     assert_int_equal(side_nth(&couple.source, SOURCE_LOST, 0)->tag, 2);
     assert_int_equal(couple.worker.count, 1);
     sides_pass(&couple.sides, 5 * TIMING_PING_INTERVAL_MS);
@@ -155,7 +145,7 @@ static void a_hello_that_a_cut_swallows_is_said_again(void **state)
     open_source(&couple);
     cut_proxy_arm(couple.proxy, CUT_PROXY_REQUEST, "hello");
     open_worker(&couple);
-    PASS_UNTIL(&couple, worker_connected(couple.worker.worker));
+    SIDES_PASS_UNTIL(&couple.sides, worker_connected(couple.worker.worker));
     assert_int_equal(cut_proxy_cuts(couple.proxy), 1);
     assert_true(couple.sides.now_ms < TIMING_PEER_SILENCE_MS);
     give(&couple, 1);
@@ -172,9 +162,9 @@ static void a_bye_that_a_cut_swallows_is_said_again(void **state)
         give(&couple, 1);
         cut_proxy_arm(couple.proxy, ways[way], "bye");
         worker_drain(couple.worker.worker);
-        PASS_UNTIL(&couple, cut_proxy_cuts(couple.proxy) == 1);
+        SIDES_PASS_UNTIL(&couple.sides, cut_proxy_cuts(couple.proxy) == 1);
         worker_report(couple.worker.worker, &couple.worker.events[0], 0, &done);
-        PASS_UNTIL(&couple, worker_drained(couple.worker.worker));
+        SIDES_PASS_UNTIL(&couple.sides, worker_drained(couple.worker.worker));
         assert_true(couple.sides.now_ms < TIMING_PEER_SILENCE_MS);
         part(&couple);
     }
@@ -189,7 +179,7 @@ static void a_lost_connection_answers_for_a_source(void **state)
     worker_drain(couple.worker.worker);
     assert_false(worker_drained(couple.worker.worker));
     side_source_close(&couple.source);
-    PASS_UNTIL(&couple, worker_drained(couple.worker.worker));
+    SIDES_PASS_UNTIL(&couple.sides, worker_drained(couple.worker.worker));
     assert_true(couple.sides.now_ms < TIMING_PEER_SILENCE_MS);
     part(&couple);
 }
@@ -219,7 +209,7 @@ static void outcomes_are_kept_while_there_is_no_connection(void **state)
     give(&couple, 1);
     give(&couple, 2);
     side_source_close(&couple.source);
-    PASS_UNTIL(&couple, !worker_connected(couple.worker.worker));
+    SIDES_PASS_UNTIL(&couple.sides, !worker_connected(couple.worker.worker));
     worker_report(couple.worker.worker, &couple.worker.events[0], 0, &done);
     for (int i = 0; i < 1000; i++)
         worker_report(couple.worker.worker, &couple.worker.events[1], 0, &working);
@@ -228,7 +218,7 @@ static void outcomes_are_kept_while_there_is_no_connection(void **state)
     worker_report(couple.worker.worker, &couple.worker.events[1], 0, &retry);
     assert_false(worker_drained(couple.worker.worker)); /* there is something to say yet */
     side_source_open(&couple.source, &couple.source_options, &couple.sides.now_ms);
-    PASS_UNTIL(&couple, worker_drained(couple.worker.worker));
+    SIDES_PASS_UNTIL(&couple.sides, worker_drained(couple.worker.worker));
     SIDES_UNTIL(&couple.sides, side_count(&couple.source, SOURCE_FOREIGN) == 2);
     assert_string_equal(side_nth(&couple.source, SOURCE_FOREIGN, 0)->outcome, OUTCOME_DONE);
     assert_string_equal(side_nth(&couple.source, SOURCE_FOREIGN, 1)->outcome, OUTCOME_RETRY);
@@ -249,7 +239,8 @@ static uint64_t next_ping(couple_t *couple, side_bare_t *bare)
 {
     message_ping_t ping;
     wire_memory_t memory = {0};
-    PASS_UNTIL(couple, side_bare_hears(bare, MESSAGE_PING, &message_ping, &ping, &memory));
+    SIDES_PASS_UNTIL(&couple->sides,
+                     side_bare_hears(bare, MESSAGE_PING, &message_ping, &ping, &memory));
     wire_memory_free(&memory);
     return ping.number;
 }
@@ -282,7 +273,7 @@ static void a_pong_tells_what_is_lost_and_nothing_else(void **state)
     assert_int_equal(side_count(&couple.source, SOURCE_LOST), 0);
     assert_true(side_give(&couple.source, 4, RED, 1, false)); /* lease 4, behind that ping */
     pong(&bare, second, (const uint64_t[]){1, 3}, 2);
-    PASS_UNTIL(&couple, side_count(&couple.source, SOURCE_LOST) > 0);
+    SIDES_PASS_UNTIL(&couple.sides, side_count(&couple.source, SOURCE_LOST) > 0);
     assert_int_equal(side_count(&couple.source, SOURCE_LOST), 1);
     assert_int_equal(side_nth(&couple.source, SOURCE_LOST, 0)->tag, 2);
     assert_int_equal(side_nth(&couple.source, SOURCE_LOST, 0)->number, 2);

@@ -2,7 +2,6 @@
 
 #include "common/clock.h"
 #include "common/source_private.h"
-#include "proto/timing.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -138,6 +137,7 @@ static void remember(side_source_t *self, const source_input_t *input)
     }
     if (input->resolutions && input->resolutions->events.count > 0) {
         const message_resolution_t *first = input->resolutions->events.items;
+        heard->events = input->resolutions->events.count;
         heard->sequence = first->sequence;
         snprintf(heard->tenant, sizeof(heard->tenant), "%.*s:%.*s",
                  WIRE_ARGUMENTS(first->business_id), WIRE_ARGUMENTS(first->location_id));

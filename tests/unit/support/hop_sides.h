@@ -8,8 +8,11 @@
 
 #include "common/source.h"
 #include "common/worker.h"
+#include "proto/timing.h"
 
 #define SIDES_MAX 8
+/* Turns of at most 2 ms for which the test's time stands still in SIDES_PASS_UNTIL. */
+#define SIDES_TURNS_OF_A_PING 60
 
 /* What a source said of a lease, copied. */
 typedef struct {
@@ -25,7 +28,8 @@ typedef struct {
     char scope[16];
     char reason[MESSAGE_REASON_BYTES_MAX + 1];
     char detail[MESSAGE_DETAIL_BYTES_MAX + 1];
-    char tenant[64]; /* business:location of a resolution */
+    size_t events;   /* in a resolution */
+    char tenant[64]; /* business:location of its first event */
 } side_heard_t;
 
 typedef struct {
@@ -120,6 +124,19 @@ void sides_wait(sides_t *self, int64_t deadline, const char *what);
         while (!(condition)) {                                                                     \
             sides_wait(sides, deadline_, #condition);                                              \
             sides_turn(sides);                                                                     \
+        }                                                                                          \
+    } while (0)
+
+/* As SIDES_UNTIL, for what takes pings to find out: time passes as well, but slowly, since libzmq
+ * takes its own time to notice and to connect again. */
+#define SIDES_PASS_UNTIL(sides, condition)                                                         \
+    do {                                                                                           \
+        int64_t passing_ = sides_deadline();                                                       \
+        for (int turn_ = 1; !(condition); turn_++) {                                               \
+            sides_turn(sides);                                                                     \
+            sides_wait(sides, passing_, #condition);                                               \
+            if (turn_ % SIDES_TURNS_OF_A_PING == 0)                                                \
+                sides_pass(sides, TIMING_PING_INTERVAL_MS);                                        \
         }                                                                                          \
     } while (0)
 
