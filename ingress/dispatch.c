@@ -75,25 +75,48 @@ static void list_remove(pair_list_t *list, pair_t *pair)
     list->count--;
 }
 
+/* The heap of the pairs of this state that wait for their time, or NULL. */
+static due_heap_t *heap_of(sink_t *sink, pair_state_t state)
+{
+    if (state == PAIR_DEFERRED)
+        return &sink->due_deferred;
+    return state == PAIR_SUSPECT ? &sink->due_suspects : NULL;
+}
+
+static void leave_state(sink_t *sink, pair_t *pair)
+{
+    due_heap_t *heap = heap_of(sink, pair->state);
+    if (!dispatch_is_open(pair->state))
+        return;
+    list_remove(&sink->lists[pair->state], pair);
+    pair->entry->open--;
+    if (heap)
+        due_drop(heap, &pair->due);
+    if (in_window(pair->state))
+        sink->window_bytes -= pair->entry->bytes;
+}
+
+static void enter_state(sink_t *sink, pair_t *pair, pair_state_t state)
+{
+    due_heap_t *heap = heap_of(sink, state);
+    pair->state = state;
+    if (!dispatch_is_open(state))
+        return;
+    list_append(&sink->lists[state], pair);
+    pair->entry->open++;
+    if (heap)
+        due_put(heap, &pair->due, pair->due_ms);
+    if (in_window(state))
+        sink->window_bytes += pair->entry->bytes;
+}
+
 void dispatch_move(dispatch_t *self, pair_t *pair, pair_state_t state)
 {
     sink_t *sink = &self->sinks[pair->sink];
-    entry_t *entry = pair->entry;
-    if (dispatch_is_open(pair->state)) {
-        list_remove(&sink->lists[pair->state], pair);
-        entry->open--;
-    }
-    if (in_window(pair->state))
-        sink->window_bytes -= entry->bytes;
+    leave_state(sink, pair);
     if (sink->alone == pair && state != PAIR_LEASED)
         sink->alone = NULL;
-    pair->state = state;
-    if (dispatch_is_open(state)) {
-        list_append(&sink->lists[state], pair);
-        entry->open++;
-    }
-    if (in_window(state))
-        sink->window_bytes += entry->bytes;
+    enter_state(sink, pair, state);
 }
 
 static entry_t *entry_new(dispatch_t *self, const journal_event_t *event)

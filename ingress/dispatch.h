@@ -17,6 +17,7 @@
 #define POSTCALL_INGRESS_DISPATCH_H
 
 #include "common/journal.h"
+#include "ingress/due.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>
@@ -64,6 +65,7 @@ typedef struct pair_t {
     struct entry_t *entry;
     size_t sink;
     struct pair_t *next, *previous; /* in the sink's list of this state */
+    due_t due;                      /* deferred, suspect: in the sink's heap of this state */
 } pair_t;
 
 /* An event of which at least one pair is open: neither none nor settled. */

@@ -25,7 +25,13 @@ bool dispatch_may_set_aside(const dispatch_t *self, size_t sink)
     return !dispatch_held_apart_full(self, &self->sinks[sink]);
 }
 
-/* The suspect whose turn it is: the one that was tried alone least, in order. */
+static bool is_any_suspect_due(const sink_t *sink, int64_t now_ms)
+{
+    return sink->due_suspects.first && sink->due_suspects.first->at_ms <= now_ms;
+}
+
+/* The suspect whose turn it is: of those that are due the one that was tried alone least, in order.
+ */
 static pair_t *due_suspect(const sink_t *sink, int64_t now_ms)
 {
     pair_t *best = NULL;
@@ -50,11 +56,9 @@ static bool is_flowing(const sink_t *sink, int64_t now_ms)
 static bool suspect_is_next(const dispatch_t *self, const sink_t *sink, int64_t now_ms,
                             bool fresh_waits)
 {
-    if (sink->lists[PAIR_SUSPECT].count == 0)
-        return false;
     bool turn =
         sink->suspect_turn && now_ms - sink->suspect_went_ms >= self->options.suspect_interval_ms;
-    return (turn || !fresh_waits) && due_suspect(sink, now_ms);
+    return (turn || !fresh_waits) && is_any_suspect_due(sink, now_ms);
 }
 
 give_t dispatch_next(const dispatch_t *self, size_t index, int64_t now_ms, bool fresh_waits,

@@ -1,6 +1,8 @@
 #include "ingress/dispatch_private.h"
 #include "proto/routes.h"
 
+#include <stddef.h>
+
 /* Pausing. */
 
 /* The lease that probed a paused sink is over and said nothing about the sink: the next one may
@@ -43,15 +45,21 @@ static bool is_suspect(const pair_t *pair)
     return pair->run_outs >= SUSPECT_RUN_OUTS;
 }
 
+/* Whatever it says: the sink is not stuck, and after a fresh event it is the suspects' turn. */
+static void answered(sink_t *sink, const pair_t *pair)
+{
+    sink->stuck = false;
+    if (!is_suspect(pair))
+        sink->suspect_turn = true;
+}
+
 act_t dispatch_done(dispatch_t *self, pair_t *pair)
 {
     sink_t *sink = &self->sinks[pair->sink];
     if (!dispatch_is_open(pair->state))
         return ACT_NOTHING;
-    if (!is_suspect(pair))
-        sink->suspect_turn = true;
+    answered(sink, pair);
     sink->done++;
-    sink->stuck = false;
     resume(sink);
     dispatch_move(self, pair, PAIR_SETTLED);
     return ACT_SETTLE;
@@ -95,15 +103,8 @@ static int64_t defer_delay(const dispatch_t *self, const pair_t *pair,
 
 static void defer(dispatch_t *self, pair_t *pair, int64_t until_ms)
 {
-    sink_t *sink = &self->sinks[pair->sink];
     pair->due_ms = until_ms;
-    if (is_suspect(pair)) {
-        dispatch_move(self, pair, PAIR_SUSPECT);
-        return;
-    }
-    if (sink->lists[PAIR_DEFERRED].count == 0 || until_ms < sink->next_due_ms)
-        sink->next_due_ms = until_ms;
-    dispatch_move(self, pair, PAIR_DEFERRED);
+    dispatch_move(self, pair, is_suspect(pair) ? PAIR_SUSPECT : PAIR_DEFERRED);
 }
 
 void dispatch_defer(dispatch_t *self, pair_t *pair, int64_t now_ms)
@@ -126,7 +127,7 @@ act_t dispatch_retry(dispatch_t *self, pair_t *pair, const message_outcome_t *ou
     if (!is_current(pair, outcome->number))
         return ACT_NOTHING;
     sink->retries++;
-    sink->stuck = false; /* it answers */
+    answered(sink, pair);
     if (wire_equals(outcome->scope, SCOPE_SINK)) {
         pause_sink(self, sink, pair, now_ms);
         hand_back(self, pair, now_ms);
@@ -144,7 +145,7 @@ act_t dispatch_dead(dispatch_t *self, pair_t *pair, const message_outcome_t *out
     sink_t *sink = &self->sinks[pair->sink];
     if (!is_current(pair, outcome->number))
         return ACT_NOTHING;
-    sink->stuck = false; /* as above */
+    answered(sink, pair);
     end_probe(sink, pair);
     const char *reason = route_dead_reason(outcome->reason);
     return bury(self, pair, reason ? reason : DEAD_REJECTED, outcome->detail);
@@ -206,18 +207,16 @@ pair_t *dispatch_unburied(const dispatch_t *self, size_t sink)
     return pair;
 }
 
+static pair_t *pair_of(due_t *due)
+{
+    return (pair_t *)((char *)due - offsetof(pair_t, due));
+}
+
 static void wake_deferred(dispatch_t *self, sink_t *sink, int64_t now_ms)
 {
-    if (sink->lists[PAIR_DEFERRED].count == 0 || now_ms < sink->next_due_ms)
-        return;
-    sink->next_due_ms = INT64_MAX;
-    for (pair_t *pair = sink->lists[PAIR_DEFERRED].first, *next; pair; pair = next) {
-        next = pair->next;
-        if (pair->due_ms <= now_ms)
-            dispatch_move(self, pair, PAIR_WAITING);
-        else if (pair->due_ms < sink->next_due_ms)
-            sink->next_due_ms = pair->due_ms;
-    }
+    due_t *due;
+    while ((due = sink->due_deferred.first) && due->at_ms <= now_ms)
+        dispatch_move(self, pair_of(due), PAIR_WAITING);
 }
 
 pair_t *dispatch_tick(dispatch_t *self, size_t index, int64_t now_ms)

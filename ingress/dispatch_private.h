@@ -16,14 +16,15 @@ typedef struct {
 
 typedef struct {
     pair_list_t lists[PAIR_SETTLED]; /* by state; none and settled have no list */
-    uint64_t window_bytes;           /* of waiting and leased pairs */
-    int64_t next_due_ms;             /* no deferred pair is due before this */
+    due_heap_t due_deferred;         /* by due_ms, as the next */
+    due_heap_t due_suspects;
+    uint64_t window_bytes; /* of waiting and leased pairs */
     bool paused;
     int64_t probe_at_ms;
     int64_t probe_wait_ms;
     uint64_t probe_number; /* the lease that probes, or 0 */
     pair_t *alone;         /* the suspect that is out, or NULL */
-    bool suspect_turn;     /* a fresh event succeeded since the last suspect went */
+    bool suspect_turn;     /* a fresh event was answered since the last suspect went */
     int64_t suspect_went_ms;
     bool stuck;
     uint64_t run_outs, retries, done, dead;
@@ -42,7 +43,7 @@ static inline bool dispatch_is_open(pair_state_t state)
     return state != PAIR_NONE && state != PAIR_SETTLED;
 }
 
-/* Moves a pair to a state and its list; a settled pair is in none. */
+/* Moves a pair to a state and its list; a settled pair is in none.  due_ms is set before. */
 void dispatch_move(dispatch_t *self, pair_t *pair, pair_state_t state);
 /* It is dead once its letter is written. */
 void dispatch_start_dying(dispatch_t *self, pair_t *pair, const char *reason, wire_view_t detail);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -484,6 +485,28 @@ static void the_deferred_are_bounded_apart(void **state)
     close_desk(&desk);
 }
 
+/* A look at each of them in every turn would be a thousand million looks here. */
+static void the_deferred_cost_nothing_while_they_wait(void **state)
+{
+    (void)state;
+    dispatch_options_t options = defaults;
+    options.deferred_max = 50000;
+    desk_t desk = open_desk(&options);
+    for (uint64_t i = 0; i < options.deferred_max; i++)
+        retry(&desk, admit_leased(&desk, RED), SCOPE_EVENT, 1 + i * 7919 % 60000);
+    clock_t begun = clock();
+    for (int turn = 0; turn < 20000; turn++) {
+        desk.now_ms += 1;
+        assert_null(dispatch_tick(desk.dispatch, RED, desk.now_ms));
+        pair_t *pair;
+        while (next(&desk, RED, false, &pair) == GIVE_WAITING)
+            retry(&desk, lease(&desk, pair), SCOPE_EVENT, 60000);
+    }
+    assert_true((clock() - begun) / CLOCKS_PER_SEC < 5);
+    assert_int_equal(figures(&desk, RED).deferred, options.deferred_max);
+    close_desk(&desk);
+}
+
 /* The cursor stands, so that no fresh event can succeed and give the suspects their turn. */
 static void suspects_that_fill_their_room_still_get_their_turn(void **state)
 {
@@ -643,6 +666,26 @@ static void fresh_events_have_their_time_between_two_suspects(void **state)
     close_desk(&desk);
 }
 
+/* While all that is fresh is refused, nothing would ever be done. */
+static void any_answer_to_a_fresh_event_gives_the_suspects_their_turn(void **state)
+{
+    (void)state;
+    for (int answer = 0; answer < 2; answer++) {
+        desk_t desk = open_desk(&defaults);
+        pair_t *pair, *fresh, *suspect = admit_suspect(&desk, RED);
+        desk.now_ms += defaults.suspect_interval_ms;
+        fresh = admit_leased(&desk, RED);
+        assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+        if (answer == 0)
+            retry(&desk, fresh, SCOPE_EVENT, 0);
+        else
+            (void)die(&desk, fresh, DEAD_INVALID_TENANT);
+        assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+        assert_ptr_equal(pair, suspect);
+        close_desk(&desk);
+    }
+}
+
 /* What somebody holds and never answers must not keep everything else from going. */
 static void suspects_that_nobody_can_take_alone_are_passed_over(void **state)
 {
@@ -782,6 +825,7 @@ int main(void)
         cmocka_unit_test(an_unknown_agent_has_its_time_from_the_first_not_found),
         cmocka_unit_test(the_window_bounds_what_is_out),
         cmocka_unit_test(the_deferred_are_bounded_apart),
+        cmocka_unit_test(the_deferred_cost_nothing_while_they_wait),
         cmocka_unit_test(suspects_that_fill_their_room_still_get_their_turn),
         cmocka_unit_test(a_paused_sink_is_probed_by_one_event_ever_more_slowly),
         cmocka_unit_test(only_done_says_that_a_sink_works),
@@ -789,6 +833,7 @@ int main(void)
         cmocka_unit_test(suspects_and_fresh_events_alternate),
         cmocka_unit_test(the_suspect_that_was_tried_least_goes_first),
         cmocka_unit_test(fresh_events_have_their_time_between_two_suspects),
+        cmocka_unit_test(any_answer_to_a_fresh_event_gives_the_suspects_their_turn),
         cmocka_unit_test(suspects_that_nobody_can_take_alone_are_passed_over),
         cmocka_unit_test(poison_dies_after_its_tries_and_its_time),
         cmocka_unit_test(run_outs_in_company_never_kill),
