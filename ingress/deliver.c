@@ -1,56 +1,10 @@
-#include "common/clock.h"
 #include "ingress/deliver_private.h"
-#include "proto/routes.h"
 
 #include <stdlib.h>
 
 #define HOUSEKEEPING_MS 1000
 /* Leases and deferrals are looked at this often. */
 #define TICK_MS 50
-
-static void make_metrics(deliver_t *self)
-{
-    static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_DEAD};
-    metrics_t *metrics = self->metrics;
-    for (size_t sink = 0; sink < self->sink_count; sink++) {
-        deliver_metrics_t *measures = &self->measures[sink];
-        const metric_label_t *label = METRIC_LABELS({"sink", self->sinks[sink]});
-        for (size_t i = 0; i < 3; i++)
-            measures->outcomes[i] = metrics_counter(
-                metrics, "postcall_ingress_outcomes_total", "Outcomes that sinks reported.",
-                METRIC_LABELS({"sink", self->sinks[sink]}, {"outcome", outcomes[i]}));
-        measures->run_outs =
-            metrics_counter(metrics, "postcall_ingress_run_outs_total",
-                            "Leases that ran out or whose worker was lost.", label);
-        measures->latency = metrics_histogram(metrics, "postcall_ingress_settle_seconds",
-                                              "Time from acceptance to settlement.", label);
-        measures->backlog = metrics_gauge(metrics, "postcall_ingress_backlog_events",
-                                          "Events not settled for a sink, about.", label);
-        measures->oldest = metrics_gauge(metrics, "postcall_ingress_oldest_unsettled_seconds",
-                                         "Age of the oldest event not settled for a sink.", label);
-        measures->leased = metrics_gauge(metrics, "postcall_ingress_leased_events",
-                                         "Events that workers hold for a sink.", label);
-        measures->deferred = metrics_gauge(metrics, "postcall_ingress_deferred_events",
-                                           "Events to be tried again later.", label);
-        measures->suspects = metrics_gauge(metrics, "postcall_ingress_suspect_events",
-                                           "Events tried alone after two run-outs.", label);
-        measures->paused = metrics_gauge(metrics, "postcall_ingress_sink_paused",
-                                         "1 while a sink that fails is only probed.", label);
-        measures->stuck =
-            metrics_gauge(metrics, "postcall_ingress_sink_stuck",
-                          "1 when events run out again and again and none succeeds.", label);
-        measures->held_apart_full =
-            metrics_gauge(metrics, "postcall_ingress_held_apart_full",
-                          "1 while too many events are deferred or suspect to go on.", label);
-        measures->capacity =
-            metrics_gauge(metrics, "postcall_ingress_worker_capacity_events",
-                          "What the connected workers can hold for a sink.", label);
-    }
-    self->workers = metrics_gauge(metrics, "postcall_ingress_workers",
-                                  "Tenant-resolvers that are connected.", NULL);
-    self->unreadable = metrics_counter(metrics, "postcall_ingress_unreadable_total",
-                                       "Reads of the journal that failed.", NULL);
-}
 
 static bool make_cursors(deliver_t *self)
 {
@@ -79,7 +33,7 @@ deliver_t *deliver_new(const deliver_options_t *options, journal_t *journal, met
     self->sinks = options->source.sinks;
     while (self->sinks[self->sink_count])
         self->sink_count++;
-    make_metrics(self);
+    deliver_make_metrics(self);
     self->dispatch = dispatch_new(&options->dispatch, self->sink_count, fault);
     self->letters = letters_new(journal_slot_directory(journal), fault);
     self->source = source_new(&options->source, now_ms, fault);
@@ -188,44 +142,6 @@ size_t deliver_fds(const deliver_t *self, struct pollfd *fds, size_t capacity)
 bool deliver_ready(const deliver_t *self)
 {
     return source_ready(self->source);
-}
-
-static double age_seconds(uint64_t received_us)
-{
-    int64_t age_us = clock_unix_us() - (int64_t)received_us;
-    return received_us == 0 || age_us < 0 ? 0 : (double)age_us / 1e6;
-}
-
-void deliver_measure(deliver_t *self, int64_t now_ms)
-{
-    journal_figures_t journal;
-    (void)now_ms;
-    journal_figures(self->journal, &journal);
-    metric_set(self->workers, (double)source_workers(self->source));
-    for (size_t sink = 0; sink < self->sink_count; sink++) {
-        const deliver_lane_t *lane = &self->lanes[self->lanes[sink].leader];
-        deliver_metrics_t *measures = &self->measures[sink];
-        dispatch_figures_t figures;
-        uint64_t events, bytes;
-        dispatch_figures(self->dispatch, sink, &figures);
-        source_capacity(self->source, sink, &events, &bytes);
-        uint64_t open =
-            figures.waiting + figures.leased + figures.deferred + figures.suspects + figures.dying;
-        uint64_t ahead = lane->has_pending ? journal.last_sequence - lane->pending.sequence + 1 : 0;
-        uint64_t oldest = figures.oldest_received_us;
-        if (oldest == 0 && lane->has_pending)
-            oldest = lane->pending.event.received_us;
-        metric_set(measures->backlog, (double)(open + ahead));
-        metric_set(measures->oldest, age_seconds(oldest));
-        metric_set(measures->run_outs, (double)figures.run_outs);
-        metric_set(measures->leased, (double)figures.leased);
-        metric_set(measures->deferred, (double)figures.deferred);
-        metric_set(measures->suspects, (double)figures.suspects);
-        metric_set(measures->paused, figures.paused);
-        metric_set(measures->stuck, figures.stuck);
-        metric_set(measures->held_apart_full, figures.held_apart_full);
-        metric_set(measures->capacity, (double)events);
-    }
 }
 
 const char *deliver_endpoint(const deliver_t *self)

@@ -37,8 +37,8 @@ int64_t deliver_turn(deliver_t *self, int64_t now_ms);
 size_t deliver_fds(const deliver_t *self, struct pollfd *fds, size_t capacity);
 bool deliver_ready(const deliver_t *self);
 
-/* Brings the gauges up to date: once a second. */
-void deliver_measure(deliver_t *self, int64_t now_ms);
+/* Brings the gauges up to date, and logs what changed in a sink's state: once a second. */
+void deliver_measure(deliver_t *self);
 
 const char *deliver_endpoint(const deliver_t *self);
 size_t deliver_workers(const deliver_t *self);

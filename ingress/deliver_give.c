@@ -83,6 +83,8 @@ static void split(deliver_t *self, size_t leader, uint32_t staying)
     journal_cursor_seek(self->lanes[other].cursor,
                         leader_stays ? lane->pending.next : lane->pending.position);
     self->lanes[other].has_pending = false;
+    self->lanes[other].at_end = false;
+    self->lanes[other].sequence = lane->pending.sequence - (leader_stays ? 0 : 1);
     follow(self, leaving, other);
     if (!leader_stays)
         lane->has_pending = false;
@@ -182,6 +184,9 @@ static bool read_pending(deliver_t *self, deliver_lane_t *lane)
                      LOG_TEXT("reason", fault.text));
     }
     lane->has_pending = result == 1;
+    lane->at_end = result == 0;
+    if (lane->has_pending)
+        lane->sequence = lane->pending.sequence;
     return lane->has_pending;
 }
 
@@ -196,6 +201,7 @@ static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms)
     if (routes == 0 && !pass_by(self, event, leader)) {
         journal_cursor_seek(lane->cursor, event->position); /* who else sees to it is read anew */
         lane->has_pending = false;
+        lane->sequence--;
         return false;
     }
     if (wanted) {

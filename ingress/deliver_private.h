@@ -1,5 +1,6 @@
 /* deliver_private: what the files of deliver share.  deliver.c turns the wheel, deliver_give.c
- * decides what goes out, deliver_message.c sends it, deliver_hear.c takes what comes back. */
+ * decides what goes out, deliver_message.c sends it, deliver_hear.c takes what comes back,
+ * deliver_measure.c shows how it goes. */
 #ifndef POSTCALL_INGRESS_DELIVER_PRIVATE_H
 #define POSTCALL_INGRESS_DELIVER_PRIVATE_H
 
@@ -22,6 +23,8 @@ typedef struct {
     size_t leader;           /* the sink whose cursor this one goes along with */
     bool has_pending;        /* a leader has read `pending` and not handed it out */
     journal_event_t pending; /* alive until the cursor reads again */
+    uint64_t sequence;       /* of the last event that a leader has read, or 0 */
+    bool at_end;             /* and there was none behind it */
 } deliver_lane_t;
 
 /* What an event was given for. */
@@ -50,6 +53,7 @@ typedef struct {
     metric_t *stuck;
     metric_t *held_apart_full;
     metric_t *capacity;
+    bool was_paused, was_full, was_stuck; /* as last logged */
 } deliver_metrics_t;
 
 struct deliver_t {
@@ -83,6 +87,9 @@ bool deliver_give_fresh(deliver_t *self, int64_t now_ms);
 bool deliver_give_again(deliver_t *self, int64_t now_ms);
 /* Reads the event of an entry.  1: it is in *event; 0: it cannot be read now; -1: it is gone. */
 int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
+
+/* deliver_measure.c */
+void deliver_make_metrics(deliver_t *self);
 
 /* deliver_hear.c */
 void deliver_hear(deliver_t *self, int64_t now_ms);

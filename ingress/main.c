@@ -240,7 +240,7 @@ static void measure(daemon_t *self, int64_t now_ms)
     if (now_ms < self->next_measure_ms)
         return;
     self->next_measure_ms = now_ms + MEASURE_MS;
-    deliver_measure(self->deliver, now_ms);
+    deliver_measure(self->deliver);
     journal_figures(self->journal, &figures);
     metric_set(self->journal_bytes, (double)figures.bytes);
     metric_set(self->journal_max_bytes, (double)figures.max_bytes);

@@ -126,7 +126,9 @@ test('an event that is never answered holds up nobody', async (t) => {
   await logger.connect(stack.at('toLogger'));
   const load = await runLoad(stack.url, events, { rate: 20 });
   const written = () =>
-    logger.taken.filter(({ event }) => !isStuck(event)).map(({ event }) => ({ text: textOf(event) }));
+    logger.taken
+      .filter(({ event }) => !isStuck(event))
+      .map(({ event }) => ({ text: textOf(event) }));
   await eventually('all others are written', () => written().length >= events.length - 1);
   await stack.settled(
     { accepted: events.filter((event) => event !== stuck), attempted: load.attempted },

@@ -50,7 +50,7 @@ static void open_deliver(desk_t *self)
     journal_box_open(&self->box);
     self->options = (deliver_options_t){
         .dispatch = {.ack_wait_ms = TIMING_ACK_WAIT_MS,
-                     .window_events = 100,
+                     .window_events = 1000,
                      .window_bytes = 1 << 20,
                      .deferred_max = 100,
                      .suspects_max = 100,
@@ -175,7 +175,7 @@ static size_t letters(const desk_t *self)
 
 static double gauge(desk_t *self, const char *name, size_t sink)
 {
-    deliver_measure(self->deliver, self->sides.now_ms);
+    deliver_measure(self->deliver);
     return metric_value(metrics_gauge(self->metrics, name, "",
                                       METRIC_LABELS({"sink", self->box.options.sinks[sink]})));
 }
@@ -360,6 +360,30 @@ static void a_letter_that_cannot_be_written_is_written_later(void **state)
     close_desk(&desk);
 }
 
+/* More than one turn gives, so that the cursor is on its way. */
+static void the_backlog_counts_what_no_cursor_has_reached(void **state)
+{
+    (void)state;
+    desk_t desk;
+    open_desk(&desk);
+    (void)deliver_turn(desk.deliver, desk.sides.now_ms);
+    assert_int_equal(backlog(&desk), 0);
+    assert_int_equal(journal_box_append_many(&desk.box, 1, 1001, 10), 1000);
+    (void)deliver_turn(desk.deliver, desk.sides.now_ms);
+    assert_int_equal(backlog(&desk), 3000);
+    join(&desk, 1000);
+    for (uint64_t open = 1000; open > 0;) {
+        sides_turn(&desk.sides);
+        assert_int_equal(backlog(&desk), 3 * open);
+        if (held(&desk, 1001 - open) == ALL) {
+            report(&desk, 1001 - open, &done);
+            open--;
+            SIDES_UNTIL(&desk.sides, backlog(&desk) == 3.0 * (double)open);
+        }
+    }
+    close_desk(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_refused_recording_is_deleted_only_when_nobody_else_needs_the_body),
         cmocka_unit_test(a_body_that_cannot_be_read_now_is_tried_again),
         cmocka_unit_test(a_letter_that_cannot_be_written_is_written_later),
+        cmocka_unit_test(the_backlog_counts_what_no_cursor_has_reached),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
