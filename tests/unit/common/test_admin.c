@@ -43,7 +43,7 @@ static int connect_to(uint16_t port)
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct timeval patience = {.tv_sec = 5};
+    struct timeval patience = {.tv_sec = 100};
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
     return fd;
@@ -182,16 +182,20 @@ static void an_address_that_cannot_be_had_is_a_fault(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+/* A server each: how soon it closes what it has answered is its own affair, and descriptors are
+ * counted here. */
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(metrics_are_served_as_prometheus_text),
-        cmocka_unit_test(readiness_gives_its_reasons),
-        cmocka_unit_test(other_requests_are_refused),
-        cmocka_unit_test(a_body_is_not_waited_for),
-        cmocka_unit_test(stopping_with_a_client_connected_leaves_nothing_open),
-        cmocka_unit_test(off_serves_nowhere),
-        cmocka_unit_test(an_address_that_cannot_be_had_is_a_fault),
+        TEST(metrics_are_served_as_prometheus_text),
+        TEST(readiness_gives_its_reasons),
+        TEST(other_requests_are_refused),
+        TEST(a_body_is_not_waited_for),
+        TEST(stopping_with_a_client_connected_leaves_nothing_open),
+        TEST(off_serves_nowhere),
+        TEST(an_address_that_cannot_be_had_is_a_fault),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, NULL, NULL);
 }

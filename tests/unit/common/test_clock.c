@@ -33,10 +33,15 @@ static void times_are_written_in_utc_with_six_digits(void **state)
 static void monotonic_time_counts_milliseconds(void **state)
 {
     (void)state;
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
     int64_t before = clock_now_ms();
     nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     int64_t passed = clock_now_ms() - before;
-    assert_in_range(passed, 19, 5000);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    double around =
+        difftime(end.tv_sec, start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
+    assert_in_range(passed, 19, (int64_t)around + 1);
 }
 
 static void real_time_counts_microseconds_since_1970(void **state)
@@ -44,7 +49,7 @@ static void real_time_counts_microseconds_since_1970(void **state)
     (void)state;
     time_t before = time(NULL);
     int64_t now = clock_unix_us();
-    assert_in_range(now / 1000000, before, before + 5);
+    assert_in_range(now / 1000000, before - 1, time(NULL) + 1);
 }
 
 int main(void)

@@ -13,6 +13,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/support/fake_clock.h"
+
 static int kept_stderr;
 static int log_pipe[2];
 static char line[65536];
@@ -230,15 +232,17 @@ static void a_repeated_line_is_allowed_once_per_interval(void **state)
     (void)state;
     log_throttle_t throttle = {0};
     uint64_t suppressed = 99;
+    fake_clock_stop();
     assert_true(log_allow(&throttle, 50, &suppressed));
     assert_int_equal(suppressed, 0);
     suppressed = 99;
     assert_false(log_allow(&throttle, 50, &suppressed));
     assert_false(log_allow(&throttle, 50, NULL));
     assert_int_equal(suppressed, 99);
-    usleep(70000);
+    fake_clock_advance_ms(50);
     assert_true(log_allow(&throttle, 50, &suppressed));
     assert_int_equal(suppressed, 2);
+    fake_clock_run();
 }
 
 int main(void)

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#define PATIENCE_MS 60000
+
 typedef struct {
     int input, output;
 } job_t;
@@ -38,7 +40,7 @@ static void a_job_comes_back_finished(void **state)
     assert_false(readable(offload, 0));
     job_t job = {.input = 7};
     assert_int_equal(offload_put(offload, &job), 0);
-    assert_true(readable(offload, 5000));
+    assert_true(readable(offload, PATIENCE_MS));
     assert_int_equal(offload_pending(offload), 1);
     assert_ptr_equal(offload_take(offload), &job);
     assert_int_equal(job.output, 49);
@@ -62,7 +64,7 @@ static void one_thread_keeps_the_order(void **state)
         assert_int_equal(offload_put(offload, &jobs[i]), 0);
     }
     for (int i = 0; i < JOBS; i++) {
-        assert_true(readable(offload, 5000));
+        assert_true(readable(offload, PATIENCE_MS));
         assert_ptr_equal(offload_take(offload), &jobs[i]);
         assert_int_equal(jobs[i].output, i * i);
     }
@@ -92,7 +94,7 @@ static void jobs_run_beside_each_other(void **state)
     assert_int_equal(offload_put(offload, &jobs[0]), 0);
     assert_int_equal(offload_put(offload, &jobs[1]), 0);
     for (int taken = 0; taken < 2;) {
-        assert_true(readable(offload, 5000));
+        assert_true(readable(offload, PATIENCE_MS));
         if (offload_take(offload))
             taken++;
     }
