@@ -3,8 +3,8 @@
 
 #include "common/journal.h"
 
+#include "tests/unit/support/fake_clock.h"
 #include "tests/unit/support/journal_box.h"
-#include "tests/unit/support/scratch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,7 +18,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -31,12 +30,10 @@ typedef struct {
     _Atomic int calls; /* that went through */
 } gate_t;
 
-static gate_t sync_gate, directory_gate, gather_gate, write_gate, truncate_gate, read_gate;
+static gate_t sync_gate, directory_gate, gather_gate, write_gate, truncate_gate;
 static _Atomic int write_limit; /* bytes that one pwritev takes; 0: all */
 static _Atomic bool syncing;
-static _Atomic unsigned sync_us;      /* that a sync takes longer */
-static _Atomic long bad_from, bad_to; /* of every file, where the disk cannot be read */
-static _Atomic int ahead_s;           /* the monotonic clock goes ahead by this */
+static _Atomic bool syncs_held; /* none returns */
 
 static bool refused(gate_t *gate)
 {
@@ -60,14 +57,11 @@ static void close_gate(gate_t *gate, int passing, int failing, int error)
 
 static void open_gates(void)
 {
-    gate_t *const gates[] = {&sync_gate,  &directory_gate, &gather_gate,
-                             &write_gate, &truncate_gate,  &read_gate};
+    gate_t *const gates[] = {&sync_gate, &directory_gate, &gather_gate, &write_gate,
+                             &truncate_gate};
     for (size_t i = 0; i < sizeof(gates) / sizeof(gates[0]); i++)
         close_gate(gates[i], 0, 0, 0);
     atomic_store(&write_limit, 0);
-    atomic_store(&sync_us, 2000);
-    atomic_store(&bad_from, 0);
-    atomic_store(&bad_to, 0);
 }
 
 int fdatasync(int fd)
@@ -76,7 +70,9 @@ int fdatasync(int fd)
         return -1;
     atomic_store(&syncing, true);
     int status = (int)syscall(SYS_fdatasync, fd);
-    usleep(atomic_load(&sync_us));
+    do
+        usleep(2000);
+    while (atomic_load(&syncs_held));
     atomic_store(&syncing, false);
     atomic_fetch_add(&sync_gate.calls, 1);
     return status;
@@ -106,28 +102,6 @@ ssize_t pwritev(int fd, const struct iovec *pieces, int count, off_t offset)
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
 {
     return refused(&write_gate) ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
-}
-
-ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
-{
-    long from = atomic_load(&bad_from), to = atomic_load(&bad_to);
-    if (refused(&read_gate))
-        return -1;
-    if (offset >= from && offset < to) {
-        errno = EIO;
-        return -1;
-    }
-    if (offset < from && offset + (long)length > from)
-        length = (size_t)(from - offset);
-    return syscall(SYS_pread64, fd, bytes, length, offset);
-}
-
-int clock_gettime(clockid_t clock, struct timespec *now)
-{
-    int status = (int)syscall(SYS_clock_gettime, clock, now);
-    if (clock == CLOCK_MONOTONIC)
-        now->tv_sec += atomic_load(&ahead_s);
-    return status;
 }
 
 int ftruncate(int fd, off_t length)
@@ -207,18 +181,6 @@ static void no_answer_comes_before_its_sync_has_returned(void **state)
     free(event);
 }
 
-static void one_sync_serves_a_whole_batch(void **state)
-{
-    journal_box_t *box = *state;
-    journal_figures_t figures;
-    assert_int_equal(journal_box_append(box, 1000, 10), JOURNAL_STORED);
-    int before = atomic_load(&sync_gate.calls);
-    assert_int_equal(journal_box_append_many(box, 1, 641, 100), 640);
-    assert_in_range(atomic_load(&sync_gate.calls) - before, 1, 40);
-    journal_figures(box->journal, &figures);
-    assert_in_range(figures.syncs, 2, 41);
-}
-
 static void a_failing_sync_ends_the_journal_for_good(void **state)
 {
     journal_box_t *box = *state;
@@ -256,8 +218,10 @@ static void a_refused_write_leaves_no_trace(void **state)
     assert_int_equal(journal_box_append(box, 1, 100), JOURNAL_STORED);
     for (size_t i = 0; i < 3; i++) {
         close_gate(&gather_gate, 0, 1, errors[i]);
+        fake_clock_stop(); /* the refusal is remembered for a second */
         assert_int_equal(journal_box_append(box, 2 + i, 100), JOURNAL_FULL);
         assert_false(journal_can_store(box->journal));
+        fake_clock_run();
         assert_int_equal(journal_box_append(box, 2 + i, 100), JOURNAL_STORED);
         assert_true(journal_can_store(box->journal));
     }
@@ -332,6 +296,42 @@ static int wait_for_answer(const answered_t *answered)
     return atomic_load(&answered->answer);
 }
 
+/* Submits an event and returns while its sync hangs. */
+static void hold_syncs_of(journal_box_t *box, answered_t *answered,
+                          const journal_box_event_t *event)
+{
+    atomic_store(&syncs_held, true);
+    submit_answered(box, answered, event);
+    while (!atomic_load(&syncing))
+        usleep(1000);
+}
+
+static void what_arrives_during_a_sync_shares_the_next(void **state)
+{
+    enum { BATCH = 64 };
+    journal_box_t *box = *state;
+    journal_figures_t figures;
+    journal_box_event_t *event = malloc(sizeof(*event));
+    answered_t *answered = malloc(BATCH * sizeof(*answered));
+    assert_int_equal(journal_box_append(box, 1000, 10), JOURNAL_STORED);
+    int before = atomic_load(&sync_gate.calls);
+    for (uint64_t i = 0; i < BATCH; i++) {
+        journal_box_event(event, i, 100);
+        if (i == 0)
+            hold_syncs_of(box, &answered[i], event);
+        else
+            submit_answered(box, &answered[i], event);
+    }
+    atomic_store(&syncs_held, false);
+    for (size_t i = 0; i < BATCH; i++)
+        assert_int_equal(wait_for_answer(&answered[i]), JOURNAL_STORED);
+    assert_int_equal(atomic_load(&sync_gate.calls) - before, 2);
+    journal_figures(box->journal, &figures);
+    assert_int_equal(figures.syncs, 3);
+    free(answered);
+    free(event);
+}
+
 static void duplicates_share_the_fate_of_what_they_repeat(void **state)
 {
     journal_box_t *box = *state;
@@ -340,13 +340,12 @@ static void duplicates_share_the_fate_of_what_they_repeat(void **state)
     journal_box_event(event, 3, 100);
     assert_int_equal(journal_box_append(box, 2, 100), JOURNAL_STORED);
     /* While another event is synced, the two come together into the next batch, and are refused. */
-    atomic_store(&sync_us, 100000);
-    close_gate(&gather_gate, 1, 1, ENOSPC);
-    submit_answered(box, &other, event);
-    usleep(20000);
+    hold_syncs_of(box, &other, event);
+    close_gate(&gather_gate, 0, 1, ENOSPC);
     journal_box_event(event, 1, 100);
     submit_answered(box, &pair[0], event);
     submit_answered(box, &pair[1], event);
+    atomic_store(&syncs_held, false);
     assert_int_equal(journal_box_append(box, 2, 100), JOURNAL_DUPLICATE);
     assert_int_equal(wait_for_answer(&other), JOURNAL_STORED);
     assert_int_equal(wait_for_answer(&pair[0]), JOURNAL_FULL);
@@ -429,67 +428,6 @@ static void a_failing_sync_of_outcomes_gives_no_ticket_back(void **state)
                      0);
 }
 
-static void an_unreadable_disk_moves_no_cursor(void **state)
-{
-    journal_box_t *box = *state;
-    journal_event_t event;
-    fault_t fault = {{0}};
-    assert_int_equal(journal_box_append_many(box, 1, 3, 100), 2);
-    journal_cursor_t *cursor = journal_cursor_new(box->journal);
-    journal_cursor_begin(cursor, 0);
-    close_gate(&read_gate, 0, 2, EIO);
-    assert_int_equal(journal_read(cursor, &event, &fault), -1);
-    assert_non_null(strstr(fault.text, "Input/output error"));
-    assert_int_equal(journal_read(cursor, &event, &fault), -1);
-    assert_int_equal(journal_read(cursor, &event, &fault), 1);
-    assert_int_equal(journal_box_number(&event.event), 1);
-    journal_cursor_destroy(&cursor);
-}
-
-/* A place that cannot be read costs the events that are there, for those who wait long enough. */
-static void a_bad_place_holds_up_nothing_for_ever(void **state)
-{
-    journal_box_t *box = *state;
-    journal_event_t event;
-    uint64_t seen = 0, last = 0;
-    assert_int_equal(journal_box_append_many(box, 1, 101, 400), 100);
-    atomic_store(&bad_from, 20480);
-    atomic_store(&bad_to, 24576);
-    journal_cursor_t *cursor = journal_cursor_new(box->journal);
-    journal_cursor_begin(cursor, 0);
-    while (journal_read(cursor, &event, NULL) == 1)
-        seen++;
-    assert_in_range(seen, 20, 50);
-    atomic_fetch_add(&ahead_s, 59);
-    assert_int_equal(journal_read(cursor, &event, NULL), -1);
-    atomic_fetch_add(&ahead_s, 2);
-    for (int places = 0; places < 3 && last != 100; places++) {
-        while (journal_read(cursor, &event, NULL) == 1) {
-            last = journal_box_number(&event.event);
-            seen++;
-        }
-        atomic_fetch_add(&ahead_s, 61);
-    }
-    assert_int_equal(last, 100);
-    assert_in_range(seen, 85, 99);
-    journal_cursor_destroy(&cursor);
-}
-
-static void a_start_passes_over_what_cannot_be_read(void **state)
-{
-    journal_box_t *box = *state;
-    assert_int_equal(journal_box_append_many(box, 1, 101, 400), 100);
-    journal_box_close(box);
-    atomic_store(&bad_from, 20480);
-    atomic_store(&bad_to, 24576);
-    journal_box_open(box);
-    atomic_store(&bad_to, 0);
-    assert_true(box->found.damaged_files > 0);
-    assert_in_range(box->found.events, 85, 99);
-    assert_int_equal(journal_box_read(box, 0, NULL, 0), box->found.events);
-    assert_int_equal(journal_box_append_many(box, 1, 102, 400), 101 - box->found.events);
-}
-
 /* Start-up. */
 
 static void a_start_without_room_for_copies_goes_on_in_place(void **state)
@@ -536,57 +474,13 @@ static void a_start_whose_copy_cannot_be_synced_fails_and_harms_nothing(void **s
     assert_holds(box, 1, 11);
 }
 
-/* A real file system that is really full. */
-static void a_full_disk_is_survived_and_used_again(void **state)
-{
-    (void)state;
-    journal_box_t box;
-    char ballast[1024];
-    journal_figures_t figures;
-    journal_event_t event;
-    open_gates();
-    journal_box_make(&box);
-    if (!scratch_mount(box.directory, "tmpfs", "size=2m")) {
-        journal_box_remove(&box);
-        print_message("this process may not mount a file system: ");
-        skip();
-    }
-    box.options.segment_bytes = 300000;
-    snprintf(ballast, sizeof(ballast), "%s", journal_box_path(&box, "ballast"));
-    int fd = open(ballast, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(fd >= 0);
-    assert_int_equal(posix_fallocate(fd, 0, 1 << 20), 0);
-    close(fd);
-    journal_box_open(&box);
-    uint64_t stored = 0;
-    while (journal_box_append(&box, stored + 1, 5000) == JOURNAL_STORED)
-        stored++;
-    assert_in_range(stored, 100, 230);
-    assert_false(journal_can_store(box.journal));
-    journal_figures(box.journal, &figures);
-    assert_false(figures.dead);
-    assert_int_equal(journal_box_append(&box, stored, 5000), JOURNAL_DUPLICATE);
-    assert_int_equal(journal_box_read(&box, 0, NULL, 0), stored);
-
-    journal_box_close(&box);
-    journal_box_open(&box);
-    assert_int_equal(box.found.events, stored);
-    assert_int_equal(journal_box_append(&box, stored + 1, 5000), JOURNAL_FULL);
-    assert_int_equal(unlink(ballast), 0);
-    assert_int_equal(journal_box_append(&box, stored + 1, 5000), JOURNAL_STORED);
-    assert_true(journal_box_find(&box, stored + 1, &event));
-    assert_int_equal(journal_box_read(&box, 0, NULL, 0), stored + 1);
-    journal_box_close(&box);
-    scratch_remove(box.directory);
-}
-
 #define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, make_box, remove_box)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_BOX(no_answer_comes_before_its_sync_has_returned),
-        WITH_BOX(one_sync_serves_a_whole_batch),
+        WITH_BOX(what_arrives_during_a_sync_shares_the_next),
         WITH_BOX(a_failing_sync_ends_the_journal_for_good),
         WITH_BOX(a_failing_sync_of_a_directory_ends_it_too),
         WITH_BOX(a_refused_write_leaves_no_trace),
@@ -597,12 +491,8 @@ int main(void)
         WITH_BOX(a_segment_that_cannot_be_begun_is_tried_again),
         WITH_BOX(a_resolution_waits_out_a_full_disk),
         WITH_BOX(a_failing_sync_of_outcomes_gives_no_ticket_back),
-        WITH_BOX(an_unreadable_disk_moves_no_cursor),
-        WITH_BOX(a_bad_place_holds_up_nothing_for_ever),
-        WITH_BOX(a_start_passes_over_what_cannot_be_read),
         WITH_BOX(a_start_without_room_for_copies_goes_on_in_place),
         WITH_BOX(a_start_whose_copy_cannot_be_synced_fails_and_harms_nothing),
-        cmocka_unit_test(a_full_disk_is_survived_and_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
