@@ -33,8 +33,12 @@ function(postcall_embed folder file symbol)
 endfunction()
 
 # Every tests/unit/<folder>/test_<subject>.c is one cmocka program and one ctest entry; what several of them
-# need stands in tests/unit/support.
+# need stands in tests/unit/support.  The time-out is for those that hang: no machine is so slow.
 function(postcall_unit_tests folder)
+  set(timeout_s 600)
+  if(POSTCALL_SANITIZE)
+    set(timeout_s 1800)
+  endif()
   file(GLOB tests CONFIGURE_DEPENDS tests/unit/${folder}/test_*.c)
   foreach(source ${tests})
     get_filename_component(subject ${source} NAME_WE)
@@ -44,7 +48,7 @@ function(postcall_unit_tests folder)
     target_link_libraries(${name} PRIVATE postcall_flags postcall_test_support postcall_${folder} PkgConfig::CMOCKA)
     target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name})
-    set_tests_properties(${name} PROPERTIES TIMEOUT 300
+    set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout_s}
                          ENVIRONMENT "TSAN_OPTIONS=suppressions=${CMAKE_SOURCE_DIR}/tests/tsan.supp")
   endforeach()
 endfunction()

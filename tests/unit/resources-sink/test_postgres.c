@@ -30,7 +30,7 @@ static int start_cluster(void **state)
     cluster_url(cluster, "postgres", url);
     migrate_report_t report;
     assert_int_equal(migrate_run(url, &report, NULL), 0);
-    postgres = postgres_new(&(postgres_options_t){.url = url, .deadline_ms = 10000}, NULL);
+    postgres = postgres_new(&(postgres_options_t){.url = url, .deadline_ms = 120000}, NULL);
     assert_non_null(postgres);
     return 0;
 }

@@ -17,7 +17,7 @@
 
 #define PATH_BYTES   96
 #define ANSWER_BYTES (1024u * 1024)
-#define START_TRIES  3000 /* of 10 ms */
+#define START_TRIES  12000 /* of 10 ms */
 
 struct cluster_t {
     char programs[PATH_BYTES]; /* where initdb and postgres are */

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#define DEADLINE_MS 10000
+#define DEADLINE_MS 100000
 /* Turns of 2 ms at most for each step of time: more while somebody still has to answer. */
 #define PASS_TURNS_MIN 3
 #define PASS_TURNS_MAX 40

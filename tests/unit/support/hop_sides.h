@@ -2,7 +2,7 @@
  * 127.0.0.1, each with a list of what it heard, and a bare socket that says what it likes.
  *
  * Their clock is the test's: nothing pings or times out but by sides_pass.  Waiting is for sockets
- * alone: SIDES_UNTIL turns the sides until something holds, and fails the test after 10 s. */
+ * alone: SIDES_UNTIL turns the sides until something holds, and fails the test after 100 s. */
 #ifndef POSTCALL_TESTS_HOP_SIDES_H
 #define POSTCALL_TESTS_HOP_SIDES_H
 
