@@ -81,7 +81,8 @@ typedef struct {
 
 void wire_memory_free(wire_memory_t *memory);
 
-/* Growing output; zero-initialise.  `failed` sticks when memory ran out or a limit was passed. */
+/* Growing output; zero-initialise.  `failed` sticks when memory ran out or a limit was passed, that
+ * of a field or WIRE_MESSAGE_BYTES_MAX. */
 typedef struct {
     char *bytes;
     size_t length;
@@ -91,9 +92,9 @@ typedef struct {
 
 void wire_output_free(wire_output_t *output);
 
-/* Appends `type` (skipped when NULL) as key "type", then the struct's fields.  Text and bytes
- * fields whose view is NULL, zero numbers, false and empty lists are left out unless required.
- * Returns 0, or -1 when out of memory or a field is over its limit (then output->failed). */
+/* Appends `type` (skipped when NULL) as key "type", then the struct's fields in the order of the
+ * table.  Text and bytes fields whose view is NULL, zero numbers, false and empty lists are left
+ * out unless required.  Returns 0, or -1 and output->failed. */
 int wire_encode(wire_output_t *output, const char *type, const wire_table_t *table,
                 const void *message);
 
@@ -115,7 +116,9 @@ wire_status_t wire_type(const void *bytes, size_t length, wire_view_t *type);
 wire_status_t wire_decode(const void *bytes, size_t length, const wire_table_t *table,
                           void *message, wire_memory_t *memory, const char **field);
 
-/* One line of `name=value` pairs for people; bytes as hex. */
+/* The fields that are there as `name=value` pairs on one line, without its end, for people: bytes as
+ * hex, text in quotes with \xHH for what is no character, numbers separated by commas, each item of
+ * a list in braces. */
 void wire_print(FILE *stream, const wire_table_t *table, const void *message);
 
 #endif

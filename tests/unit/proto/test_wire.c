@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -160,6 +161,108 @@ static void limits_hold_both_ways(void **state)
     wire_output_free(&output);
 }
 
+typedef struct {
+    wire_view_t text, bytes;
+} pair_t;
+
+static const wire_field_t pair_fields[] = {
+    {.name = "text", .kind = WIRE_TEXT, .limit = 8, .required = true},
+    {.name = "bytes",
+     .kind = WIRE_BYTES,
+     .offset = offsetof(pair_t, bytes),
+     .limit = 2 * WIRE_MESSAGE_BYTES_MAX,
+     .required = true},
+};
+static const wire_table_t pair_table = {"pair", pair_fields, 2, sizeof(pair_t)};
+
+static void what_is_needed_and_empty_is_sent_as_empty(void **state)
+{
+    (void)state;
+    const pair_t pair = {{NULL, 0}, {NULL, 0}};
+    pair_t back;
+    wire_output_t output = {0};
+    wire_memory_t memory = {0};
+    assert_int_equal(wire_encode(&output, NULL, &pair_table, &pair), 0);
+    assert_int_equal(wire_decode(output.bytes, output.length, &pair_table, &back, &memory, NULL),
+                     WIRE_OK);
+    assert_non_null(back.text.bytes); /* it was there */
+    assert_int_equal(back.text.length, 0);
+    assert_int_equal(back.bytes.length, 0);
+    wire_memory_free(&memory);
+    wire_output_free(&output);
+}
+
+static void a_message_that_nobody_would_read_is_not_written(void **state)
+{
+    (void)state;
+    char *large = calloc(1, WIRE_MESSAGE_BYTES_MAX);
+    pair_t pair = {WIRE_VIEW("x"), {large, WIRE_MESSAGE_BYTES_MAX}}, back;
+    wire_output_t output = {0};
+    wire_memory_t memory = {0};
+    assert_int_equal(wire_encode(&output, NULL, &pair_table, &pair), -1);
+    assert_true(output.failed);
+    wire_output_free(&output);
+    pair.bytes.length -= 19; /* the map, two keys, and what stands before the bytes */
+    assert_int_equal(wire_encode(&output, NULL, &pair_table, &pair), 0);
+    assert_int_equal(output.length, WIRE_MESSAGE_BYTES_MAX);
+    assert_int_equal(wire_decode(output.bytes, output.length, &pair_table, &back, &memory, NULL),
+                     WIRE_OK);
+    wire_memory_free(&memory);
+    wire_output_free(&output);
+    free(large);
+}
+
+static void a_type_is_found_wherever_it_stands(void **state)
+{
+    (void)state;
+    static const raw_case_t cases[] = {
+        RAW("first", "\x82\xa4type\xa4ping\xa6number\x07", WIRE_OK),
+        RAW("last", "\x82\xa6number\x07\xa4type\xa4ping", WIRE_OK),
+        RAW("in long forms", "\xdf\x00\x00\x00\x01\xd9\x04type\xda\x00\x04ping", WIRE_OK),
+        RAW("in a map16", "\xde\x00\x01\xa4type\xa4ping", WIRE_OK),
+        RAW("cut", "\x81\xa4type\xa4pin", WIRE_MALFORMED),
+        RAW("missing", "\x81\xa6number\x07", WIRE_BAD_FIELD),
+        RAW("a number", "\x81\xa4type\x07", WIRE_BAD_FIELD),
+        RAW("too short for anything", "\x81\xa4", WIRE_MALFORMED),
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        wire_view_t type;
+        char *exact = malloc(cases[i].length);
+        memcpy(exact, cases[i].bytes, cases[i].length);
+        wire_status_t status = wire_type(exact, cases[i].length, &type);
+        if (status != cases[i].expected)
+            fail_msg("%s: %s", cases[i].what, wire_status_text(status));
+        if (status == WIRE_OK)
+            assert_true(wire_equals(type, "ping"));
+        free(exact);
+    }
+}
+
+static void people_can_read_what_is_printed(void **state)
+{
+    (void)state;
+    char *text = NULL;
+    size_t length;
+    const message_outcomes_t message = {{two_outcomes, 2}};
+    FILE *stream = open_memstream(&text, &length);
+    wire_print(stream, &message_outcomes, &message);
+    fclose(stream);
+    assert_string_equal(text,
+                        "outcomes={incarnation=3132333435363738 sequence=7 "
+                        "event_id=6162636465666768696a6b6c6d6e6f70 sink=\"logger\" number=41 "
+                        "outcome=\"done\"}{incarnation=3132333435363738 sequence=8 "
+                        "event_id=7172737475767778797a616263646566 sink=\"recorder\" number=42 "
+                        "outcome=\"retry\" reason=\"throttled\" scope=\"sink\" delay_ms=70000}");
+    free(text);
+
+    const pair_t hostile = {WIRE_VIEW("\"\\\n\x7f\xc3\xa9"), WIRE_VIEW("\x00\xff")};
+    stream = open_memstream(&text, &length);
+    wire_print(stream, &pair_table, &hostile);
+    fclose(stream);
+    assert_string_equal(text, "text=\"\\x22\\x5c\\x0a\\x7f\xc3\xa9\" bytes=00ff");
+    free(text);
+}
+
 static void a_lease_of_the_wrong_size_is_refused(void **state)
 {
     (void)state;
@@ -193,6 +296,10 @@ int main(void)
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(hostile_pings_are_refused),
         cmocka_unit_test(limits_hold_both_ways),
+        cmocka_unit_test(what_is_needed_and_empty_is_sent_as_empty),
+        cmocka_unit_test(a_message_that_nobody_would_read_is_not_written),
+        cmocka_unit_test(a_type_is_found_wherever_it_stands),
+        cmocka_unit_test(people_can_read_what_is_printed),
         cmocka_unit_test(a_lease_of_the_wrong_size_is_refused),
         cmocka_unit_test(every_route_leads_to_known_sinks),
     };
