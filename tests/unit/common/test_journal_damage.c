@@ -316,6 +316,40 @@ static void a_damaged_record_in_the_middle_is_set_aside_and_counted(void **state
     assert_takes_new_events(box);
 }
 
+static void outcomes_that_say_a_thing_twice_are_written_anew_without(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    snapshot_t before, after;
+    snapshot_take(&before, box->directory);
+    for (size_t i = 0; i < before.count; i++) {
+        const snapshot_file_t *file = &before.files[i];
+        if (strcmp(suffix_of(file->name), "outcomes") != 0)
+            continue;
+        size_t records = file->length - 64;
+        char *doubled = malloc(file->length + records);
+        memcpy(doubled, file->bytes, file->length);
+        memcpy(doubled + file->length, file->bytes + 64, records);
+        snapshot_write(box->directory, file->name, doubled, file->length + records);
+        free(doubled);
+    }
+    reopen(box);
+    assert_true(journal_box_find(box, 2, &event));
+    assert_int_equal(event.settled, 1);
+    assert_true(event.resolved);
+    journal_box_close(box);
+    snapshot_take(&after, box->directory);
+    for (size_t i = 0; i < before.count; i++) {
+        for (size_t j = 0; j < after.count; j++) {
+            if (strcmp(before.files[i].name, after.files[j].name) == 0 &&
+                strcmp(suffix_of(before.files[i].name), "outcomes") == 0)
+                assert_int_equal(before.files[i].length, after.files[j].length);
+        }
+    }
+    snapshot_free(&before);
+    snapshot_free(&after);
+}
+
 /* A webhook body that holds a whole record of its own, made by somebody who does not know the
  * segment's id. */
 static void a_body_cannot_pass_for_a_record(void **state)
@@ -361,6 +395,7 @@ int main(void)
         WITH_BOX(hints_of_another_time_are_not_believed),
         WITH_BOX(a_hint_with_a_wrong_key_is_not_believed),
         WITH_BOX(a_damaged_record_in_the_middle_is_set_aside_and_counted),
+        WITH_BOX(outcomes_that_say_a_thing_twice_are_written_anew_without),
         WITH_BOX(a_body_cannot_pass_for_a_record),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,6 +1,7 @@
 /* What the journal does when the disk refuses: this program stands between the journal and the C
  * library for the calls that write and sync. */
 
+#include "common/dead_letters.h"
 #include "common/journal.h"
 
 #include "tests/unit/support/fake_clock.h"
@@ -428,6 +429,24 @@ static void a_failing_sync_of_outcomes_gives_no_ticket_back(void **state)
                      0);
 }
 
+static void a_dead_letter_that_cannot_be_synced_is_not_put(void **state)
+{
+    journal_box_t *box = *state;
+    const char *slot = journal_slot_directory(box->journal);
+    const dead_letter_t letter = {.letter = {.event_id = {"0123456789abcdef", 16},
+                                             .sequence = 1,
+                                             .reason = WIRE_VIEW("rejected"),
+                                             .at_us = 1},
+                                  .event_record = "record",
+                                  .event_record_bytes = 6};
+    gate_t *const gates[] = {&sync_gate, &directory_gate, &write_gate};
+    for (size_t i = 0; i < 3; i++) {
+        close_gate(gates[i], 0, 1, EIO);
+        assert_int_equal(dead_letters_put(slot, &letter, 1, NULL), -1);
+    }
+    assert_int_equal(dead_letters_put(slot, &letter, 1, NULL), 0);
+}
+
 /* Start-up. */
 
 static void a_start_without_room_for_copies_goes_on_in_place(void **state)
@@ -491,6 +510,7 @@ int main(void)
         WITH_BOX(a_segment_that_cannot_be_begun_is_tried_again),
         WITH_BOX(a_resolution_waits_out_a_full_disk),
         WITH_BOX(a_failing_sync_of_outcomes_gives_no_ticket_back),
+        WITH_BOX(a_dead_letter_that_cannot_be_synced_is_not_put),
         WITH_BOX(a_start_without_room_for_copies_goes_on_in_place),
         WITH_BOX(a_start_whose_copy_cannot_be_synced_fails_and_harms_nothing),
     };
