@@ -3,6 +3,7 @@
 #include "proto/endpoints.h"
 #include "proto/messages.h"
 #include "proto/routes.h"
+#include "proto/timing.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -93,9 +94,25 @@ static void every_message_is_described(void **state)
     holds("sinks", items_of(&message_event, "sinks"));
     holds("outcome", &message_outcomes);
     holds("outcomes", items_of(&message_outcomes, "outcomes"));
+    holds("resolved", &message_resolutions);
+    holds("go", &message_resolutions);
     holds("events", items_of(&message_resolutions, "events"));
     holds("ping", &message_ping);
     holds("pong", &message_pong);
+    holds("bye", &message_empty);
+}
+
+/* The rows of a table whose heading row begins like this. */
+static size_t rows_under(const char *heading)
+{
+    const char *line = strstr(document, heading);
+    assert_non_null(line);
+    size_t rows = 0;
+    while ((line = strchr(line, '\n')) && line[1] == '|') {
+        rows++;
+        line++;
+    }
+    return rows - 1; /* the rule below the heading */
 }
 
 static void every_hop_is_described(void **state)
@@ -110,6 +127,53 @@ static void every_hop_is_described(void **state)
         if (!strstr(document, row))
             fail_msg("the document should say: %s", row);
     }
+    assert_int_equal(rows_under("| source (binds) |"), count);
+}
+
+static void every_interval_is_described(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        int ms;
+    } intervals[] = {
+        {"both sides ping", TIMING_PING_INTERVAL_MS},
+        {"a peer that is silent is gone", TIMING_PEER_SILENCE_MS},
+        {"a worker whose connection is closed has to come back", TIMING_PEER_GONE_MS},
+        {"a refused worker asks again", TIMING_REFUSED_RETRY_MS},
+        {"a lease without a word runs out", TIMING_ACK_WAIT_MS},
+        {"the lease of what waits is extended", TIMING_WORKING_INTERVAL_MS},
+        {"a `resolved` without its `go` is given up", TIMING_GO_WAIT_MS},
+    };
+    for (size_t i = 0; i < sizeof(intervals) / sizeof(intervals[0]); i++) {
+        char row[128];
+        snprintf(row, sizeof(row), "\n| %s | %d |\n", intervals[i].what, intervals[i].ms);
+        if (!strstr(document, row))
+            fail_msg("the document should say: %s", row);
+    }
+    assert_int_equal(rows_under("| what | milliseconds |"),
+                     sizeof(intervals) / sizeof(intervals[0]));
+}
+
+static void every_word_is_described(void **state)
+{
+    (void)state;
+    static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_WORKING, OUTCOME_RETRY,
+                                           OUTCOME_DEAD, OUTCOME_LOST};
+    static const char *const scopes[] = {SCOPE_EVENT, SCOPE_TENANT, SCOPE_SINK};
+    for (size_t i = 0; i < sizeof(outcomes) / sizeof(outcomes[0]); i++) {
+        char row[32];
+        snprintf(row, sizeof(row), "\n| %s | ", outcomes[i]);
+        if (!strstr(document, row))
+            fail_msg("the document should describe the outcome %s", outcomes[i]);
+    }
+    assert_int_equal(rows_under("| outcome | means |"), sizeof(outcomes) / sizeof(outcomes[0]));
+    for (size_t i = 0; i < sizeof(scopes) / sizeof(scopes[0]); i++) {
+        char word[32];
+        snprintf(word, sizeof(word), "`%s`", scopes[i]);
+        if (!strstr(document, word))
+            fail_msg("the document should describe the scope %s", scopes[i]);
+    }
 }
 
 static void every_reason_is_listed(void **state)
@@ -121,13 +185,23 @@ static void every_reason_is_listed(void **state)
         if (!strstr(list, route_dead_reasons[i]))
             fail_msg("the document should list %s", route_dead_reasons[i]);
     }
+    static const char *const done[] = {DONE_RECORDING_REFUSED, DONE_TRANSCRIPT_EMPTY,
+                                       DONE_TRANSCRIPTS_OFF, DONE_TRANSCRIPT_INLINE,
+                                       DONE_NEWER_EXISTS};
+    list = strstr(document, "Reasons of `done`");
+    assert_non_null(list);
+    for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++) {
+        const char *found = strstr(list, done[i]);
+        if (!found || found > strstr(list, "\n\n"))
+            fail_msg("the document should list %s", done[i]);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_message_is_described),
-        cmocka_unit_test(every_hop_is_described),
+        cmocka_unit_test(every_message_is_described),  cmocka_unit_test(every_hop_is_described),
+        cmocka_unit_test(every_interval_is_described), cmocka_unit_test(every_word_is_described),
         cmocka_unit_test(every_reason_is_listed),
     };
     return cmocka_run_group_tests(tests, read_document, free_document);

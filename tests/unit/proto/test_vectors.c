@@ -68,6 +68,7 @@ static const message_hello_t hello = {
 static const message_hello_t hello_minimal = {
     .versions = {versions, 1}, .stage = WIRE_VIEW(SINK_LOGGER), .instance = INCARNATION};
 static const message_refuse_t refuse = {WIRE_VIEW("no common protocol version"), {versions, 1}};
+static const message_refuse_t refuse_minimal = {.reason = WIRE_VIEW("too many workers")};
 static const message_event_t event_minimal = {
     .incarnation = INCARNATION,
     .sequence = 7,
@@ -102,9 +103,11 @@ static const message_event_t event_full = {
 };
 static const message_resolutions_t resolutions = {{&resolution, 1}};
 static const message_outcomes_t two_outcomes = {{outcomes, 2}};
+static const message_outcomes_t one_outcome = {{outcomes, 1}};
 static const message_ping_t ping_of_worker = {.number = 3};
 static const message_ping_t ping_of_source = {.number = 3, .incarnation = INCARNATION};
 static const message_pong_t pong = {.number = 3, .held = {held, 5}};
+static const message_pong_t pong_minimal = {.number = 0};
 static const message_who_t who = {INCARNATION};
 static const message_empty_t bye = {0};
 static const disk_event_t disk_event_full = {
@@ -135,6 +138,19 @@ static const disk_settlement_t settlement = {
     .tries = 2,
     .at_us = 1795171397584850,
 };
+static const disk_event_t disk_event_minimal = {
+    .event_id = EVENT_ID,
+    .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+    .received_us = 1795171397584850,
+    .digest = DIGEST,
+    .body_bytes = 0,
+};
+static const disk_settlement_t settlement_minimal = {
+    .sequence = 7, .outcome = WIRE_VIEW(OUTCOME_DONE), .at_us = 1795171397584850};
+static const disk_letter_t letter_minimal = {.event_id = EVENT_ID,
+                                             .sequence = 7,
+                                             .reason = WIRE_VIEW(DEAD_UNIDENTIFIED),
+                                             .at_us = 1795171397584850};
 static const disk_letter_t letter = {
     .event_id = EVENT_ID,
     .sequence = 7,
@@ -157,20 +173,26 @@ static const vector_t vectors[] = {
     {"hello", MESSAGE_HELLO, &message_hello, &hello},
     {"hello-minimal", MESSAGE_HELLO, &message_hello, &hello_minimal},
     {"refuse", MESSAGE_REFUSE, &message_refuse, &refuse},
+    {"refuse-minimal", MESSAGE_REFUSE, &message_refuse, &refuse_minimal},
     {"event", MESSAGE_EVENT, &message_event, &event_full},
     {"event-minimal", MESSAGE_EVENT, &message_event, &event_minimal},
     {"resolved", MESSAGE_RESOLVED, &message_resolutions, &resolutions},
     {"go", MESSAGE_GO, &message_resolutions, &resolutions},
     {"outcome", MESSAGE_OUTCOME, &message_outcomes, &two_outcomes},
+    {"outcome-minimal", MESSAGE_OUTCOME, &message_outcomes, &one_outcome},
     {"ping-of-worker", MESSAGE_PING, &message_ping, &ping_of_worker},
     {"ping-of-source", MESSAGE_PING, &message_ping, &ping_of_source},
     {"pong", MESSAGE_PONG, &message_pong, &pong},
+    {"pong-minimal", MESSAGE_PONG, &message_pong, &pong_minimal},
     {"who", MESSAGE_WHO, &message_who, &who},
     {"bye", MESSAGE_BYE, &message_empty, &bye},
     {"disk-event", NULL, &disk_event, &disk_event_full},
+    {"disk-event-minimal", NULL, &disk_event, &disk_event_minimal},
     {"disk-resolution", NULL, &disk_resolution, &recorded},
     {"disk-settlement", NULL, &disk_settlement, &settlement},
+    {"disk-settlement-minimal", NULL, &disk_settlement, &settlement_minimal},
     {"disk-letter", NULL, &disk_letter, &letter},
+    {"disk-letter-minimal", NULL, &disk_letter, &letter_minimal},
 };
 #define VECTORS (sizeof(vectors) / sizeof(vectors[0]))
 
@@ -242,6 +264,54 @@ static void golden_messages_are_read(void **state)
     wire_memory_free(&memory);
 }
 
+static bool says_something(const wire_field_t *field, const void *message)
+{
+    const void *at = (const char *)message + field->offset;
+    switch (field->kind) {
+    case WIRE_TEXT:
+    case WIRE_BYTES:
+        return ((const wire_view_t *)at)->length > 0;
+    case WIRE_UINT:
+        return *(const uint64_t *)at != 0;
+    case WIRE_BOOL:
+        return *(const bool *)at;
+    case WIRE_NUMBERS:
+        return ((const wire_numbers_t *)at)->count > 0;
+    default:
+        return ((const wire_list_t *)at)->count > 0;
+    }
+}
+
+/* A field that is added later has to show in a golden message, and one that becomes required would
+ * leave the messages of before unreadable. */
+static void every_table_has_all_of_its_fields_and_none_too_many(void **state)
+{
+    (void)state;
+    static const wire_table_t *const tables[] = {
+        &message_hello,   &message_refuse,  &message_event, &message_resolutions, &message_outcomes,
+        &message_ping,    &message_pong,    &message_who,   &message_empty,       &disk_event,
+        &disk_resolution, &disk_settlement, &disk_letter,
+    };
+    for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
+        size_t full = 0, minimal = 0;
+        for (size_t i = 0; i < VECTORS; i++) {
+            if (vectors[i].table != tables[t])
+                continue;
+            size_t said = 0, optional = 0;
+            for (size_t f = 0; f < tables[t]->count; f++) {
+                const wire_field_t *field = &tables[t]->fields[f];
+                bool says = says_something(field, vectors[i].message);
+                said += says;
+                optional += says && !field->required;
+            }
+            full += said == tables[t]->count;
+            minimal += optional == 0;
+        }
+        if (full == 0 || minimal == 0)
+            fail_msg("%s: %zu full, %zu minimal", tables[t]->name, full, minimal);
+    }
+}
+
 static int write_vectors(void)
 {
     for (size_t i = 0; i < VECTORS; i++) {
@@ -272,6 +342,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(golden_messages_are_written_the_same),
         cmocka_unit_test(golden_messages_are_read),
+        cmocka_unit_test(every_table_has_all_of_its_fields_and_none_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
