@@ -19,6 +19,7 @@ worker_t *worker_settings_connect(const worker_settings_t *settings, const char 
         .ping_interval_ms = settings->ping_interval_ms,
         .source_silence_ms = settings->peer_silence_ms,
         .refused_retry_ms = TIMING_REFUSED_RETRY_MS,
+        .working_interval_ms = settings->working_interval_ms,
         .gate_alone = true,
     };
     worker_t *worker = worker_new(&options, now_ms, fault);

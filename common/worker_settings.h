@@ -12,6 +12,7 @@ typedef struct {
     int64_t capacity_bytes;
     int64_t ping_interval_ms;
     int64_t peer_silence_ms;
+    int64_t working_interval_ms;
     int64_t drain_seconds;
 } worker_settings_t;
 
@@ -27,6 +28,10 @@ typedef struct {
     {.name = prefix "_PEER_SILENCE_MS", SETTING_INTEGER(structure, member.peer_silence_ms),        \
      .fallback = TIMING_TEXT(TIMING_PEER_SILENCE_MS), .min = 100, .max = 600000,                   \
      .help = "A neighbour that says nothing for so long is taken for gone."},                      \
+    {.name = prefix "_WORKING_INTERVAL_MS", SETTING_INTEGER(structure, member.working_interval_ms),\
+     .fallback = TIMING_TEXT(TIMING_WORKING_INTERVAL_MS), .min = 10, .max = 600000,                \
+     .help = "How often the leases of events that wait here are extended; less than half of the "  \
+             "ingress's ack wait."},                                                               \
     {.name = prefix "_DRAIN_SECONDS", SETTING_INTEGER(structure, member.drain_seconds),            \
      .fallback = "8", .min = 0, .max = 3600,                                                       \
      .help = "How long to finish what is held after SIGTERM."}

@@ -15,8 +15,11 @@
 #define TIMING_REFUSED_RETRY_MS 10000
 /* A lease without an outcome runs out after this. */
 #define TIMING_ACK_WAIT_MS 30000
-/* `working` extends the lease of an event that waits so often. */
-#define TIMING_WORKING_INTERVAL_MS 10000
+/* `working` extends the lease of an event that waits so often.  A sink that begins to write just
+ * before that has a deadline of 20 s, twice 10 s where a batch waits for another, and the lease
+ * must outlast it: a backend that hangs is answered with `retry` and never a lease that runs out.
+ */
+#define TIMING_WORKING_INTERVAL_MS 5000
 /* A `resolved` without its `go` is said again with every such interval, and given up after this. */
 #define TIMING_GO_WAIT_MS 60000
 

@@ -69,7 +69,8 @@ static int open_relay(daemon_t *self, fault_t *fault)
                      .replay_count = settings->replay_connect.count,
                      .ping_interval_ms = worker->ping_interval_ms,
                      .source_silence_ms = worker->peer_silence_ms,
-                     .refused_retry_ms = TIMING_REFUSED_RETRY_MS},
+                     .refused_retry_ms = TIMING_REFUSED_RETRY_MS,
+                     .working_interval_ms = worker->working_interval_ms},
         .downstream = {.ping_interval_ms = worker->ping_interval_ms,
                        .peer_silence_ms = worker->peer_silence_ms,
                        .peer_gone_ms = settings->peer_gone_ms},
@@ -83,7 +84,7 @@ static int open_relay(daemon_t *self, fault_t *fault)
         .records = {.storage = (transcript_storage_t)settings->transcript_storage,
                     .max_bytes = (size_t)settings->record_max_bytes},
         .recordings_prefix = settings->recordings_prefix,
-        .working_interval_ms = settings->working_interval_ms,
+        .working_interval_ms = worker->working_interval_ms,
         .go_wait_ms = TIMING_GO_WAIT_MS,
     };
     self->relay = relay_new(&options, self->vitals.metrics, clock_now_ms(), fault);

@@ -55,10 +55,6 @@ static const setting_t table[] = {
     {.name = "RESOLVER_PEER_GONE_MS", SETTING_INTEGER(settings_t, peer_gone_ms),
      .fallback = TIMING_TEXT(TIMING_PEER_GONE_MS), .min = 10, .max = 600000,
      .help = "A worker whose connection is gone for so long is taken for gone."},
-    {.name = "RESOLVER_WORKING_INTERVAL_MS", SETTING_INTEGER(settings_t, working_interval_ms),
-     .fallback = TIMING_TEXT(TIMING_WORKING_INTERVAL_MS), .min = 10, .max = 600000,
-     .help = "How often the leases of events that wait here are extended; shorter than the "
-             "ingress's ack wait."},
     {.name = "TENANT_DIRECTORY", SETTING_TEXT(settings_t, directory), .check = check_directory,
      .fallback = "dynamodb",
      .help = "Who each agent belongs to: dynamodb, or file:PATH for a JSON array of the items."},

@@ -14,7 +14,6 @@ typedef struct {
     char *bind_recorder;
     char *bind_resources_sink;
     int64_t peer_gone_ms;
-    int64_t working_interval_ms;
     char *directory; /* dynamodb or file:PATH */
     char *agents_table;
     int64_t cache_ttl_seconds;

@@ -2,6 +2,7 @@
 // two here. The relations between them are those of the defaults.
 
 const HOP = { PING_INTERVAL_MS: '150', PEER_SILENCE_MS: '1200' };
+const WORKER = { ...HOP, WORKING_INTERVAL_MS: '300' };
 const prefixed = (prefix, members) =>
   Object.fromEntries(Object.entries(members).map(([name, value]) => [`${prefix}_${name}`, value]));
 
@@ -9,7 +10,7 @@ const SHORT = {
   ingress: prefixed('INGRESS', {
     ...HOP,
     PEER_GONE_MS: '300',
-    ACK_WAIT_MS: '2000',
+    ACK_WAIT_MS: '2500',
     PROBE_BASE_MS: '100',
     PROBE_MAX_MS: '500',
     RETRY_BASE_MS: '100',
@@ -19,13 +20,12 @@ const SHORT = {
     SUSPECT_INTERVAL_MS: '50',
   }),
   'tenant-resolver': prefixed('RESOLVER', {
-    ...HOP,
+    ...WORKER,
     PEER_GONE_MS: '300',
-    WORKING_INTERVAL_MS: '600',
   }),
-  logger: prefixed('LOGGER', HOP),
-  recorder: prefixed('RECORDER', HOP),
-  'resources-sink': prefixed('RESOURCES_SINK', { ...HOP, DEADLINE_MS: '800' }),
+  logger: prefixed('LOGGER', WORKER),
+  recorder: prefixed('RECORDER', WORKER),
+  'resources-sink': prefixed('RESOURCES_SINK', { ...WORKER, DEADLINE_MS: '800' }),
 };
 
 /** The environment of a stack with short intervals, and `more` {stage: {NAME: value}} over it. */
