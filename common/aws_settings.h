@@ -65,9 +65,9 @@ int aws_settings_check(const aws_settings_t *settings, const char *service, faul
      .help = "The access key, where keys are given directly."},                                    \
     {.name = "AWS_SECRET_ACCESS_KEY",                                                              \
      SETTING_SECRET(structure, member.credentials.secret_access_key),                              \
-     .help = "The secret that belongs to it."},                                                    \
+     .help = "The secret of the access key."},                                                     \
     {.name = "AWS_SESSION_TOKEN", SETTING_SECRET(structure, member.credentials.session_token),     \
-     .help = "The token that belongs to temporary keys."},                                         \
+     .help = "The token of temporary keys."},                                                      \
     {.name = "AWS_PROFILE", SETTING_TEXT(structure, member.credentials.profile),                   \
      .fallback_words = "default", .help = "The profile whose keys are read from the AWS files."},  \
     {.name = "AWS_SHARED_CREDENTIALS_FILE",                                                        \
@@ -92,10 +92,10 @@ int aws_settings_check(const aws_settings_t *settings, const char *service, faul
     /* Text and not secret: AWS's own NAME_FILE must be read again for each request. */            \
     {.name = "AWS_CONTAINER_AUTHORIZATION_TOKEN",                                                  \
      SETTING_TEXT(structure, member.credentials.container_token),                                  \
-     .help = "The Authorization header for that URL."},                                            \
+     .help = "The Authorization header for either of these."},                                     \
     {.name = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",                                             \
      SETTING_TEXT(structure, member.credentials.container_token_file),                             \
-     .help = "File of that header; it wins."},                                                     \
+     .help = "A file with that header; it counts more than the header given directly."},           \
     {.name = "AWS_EC2_METADATA_DISABLED",                                                          \
      SETTING_BOOL(structure, member.credentials.is_metadata_disabled), .fallback = "false",        \
      .help = "Whether the keys of the EC2 instance are left alone."},                              \

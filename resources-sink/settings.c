@@ -35,7 +35,7 @@ static const setting_t table[] = {
      .help = "How long a transaction may take; two must fit into the ingress's ack wait."},
 };
 static const settings_option_t options[] = {
-    {"--migrate", "Bring the database's schema up to date, and exit.",
+    {"--migrate", "brings the database's schema up to date, and exits",
      offsetof(settings_t, migrate)},
 };
 /* clang-format on */
