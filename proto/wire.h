@@ -116,9 +116,9 @@ wire_status_t wire_type(const void *bytes, size_t length, wire_view_t *type);
 wire_status_t wire_decode(const void *bytes, size_t length, const wire_table_t *table,
                           void *message, wire_memory_t *memory, const char **field);
 
-/* The fields that are there as `name=value` pairs on one line, without its end, for people: bytes as
- * hex, text in quotes with \xHH for what is no character, numbers separated by commas, each item of
- * a list in braces. */
+/* The fields that are there as `name=value` pairs on one line, without its end, for people: bytes
+ * as hex, text in quotes with \xHH for what is no character, numbers separated by commas, each item
+ * of a list in braces. */
 void wire_print(FILE *stream, const wire_table_t *table, const void *message);
 
 #endif
