@@ -124,19 +124,25 @@ bool journal_make_room(journal_t *self, uint64_t bytes)
     return true;
 }
 
+static void write_marks(journal_t *self, journal_job_t *job)
+{
+    journal_marks_write(self->slot.segments, job->segment->header.ordinal, job->marks,
+                        job->marks_bytes);
+    free(job->marks);
+    job->marks = NULL;
+    atomic_store(&job->segment->marks_busy, false);
+}
+
 void journal_job_run(void *context, void *job)
 {
     journal_t *self = context;
     journal_job_t *wanted = job;
-    if (wanted->segment)
+    if (wanted->marks)
+        write_marks(self, wanted);
+    else if (wanted->segment)
         delete_segment(self, wanted->segment);
-    else if (wanted->marks)
-        journal_marks_write(self->slot.segments, wanted->marks_of, wanted->marks,
-                            wanted->marks_bytes);
     else
         remove_body(self, wanted->body);
-    free(wanted->marks);
-    wanted->marks = NULL;
 }
 
 void journal_job_put(journal_t *self, journal_job_t wanted)

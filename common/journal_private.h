@@ -43,6 +43,7 @@ typedef struct journal_segment_t {
     _Atomic segment_stage_t stage;
 
     uint64_t outcomes_file_id; /* set before the segment is shared */
+    _Atomic bool marks_busy;   /* the offload thread is to write the marks */
 
     /* The reader's. */
     uint64_t outcomes_end;     /* where the next outcome record goes, written or not */
@@ -53,6 +54,7 @@ typedef struct journal_segment_t {
     unsigned held;             /* events that the dispatcher holds */
     int read_fd;               /* -1 while closed */
     uint64_t read_fd_last_use; /* the larger the later */
+    uint64_t table_last_use;
 
     struct journal_segment_t *next_retired;
 } journal_segment_t;
@@ -163,7 +165,8 @@ struct journal_t {
 
     /* The reader's. */
     journal_cursor_t *cursors; /* all that there are */
-    uint64_t read_clock;       /* counts uses of read_fd */
+    uint64_t read_clock;       /* counts uses of descriptors and tables */
+    size_t tables;             /* that are loaded */
 
     _Atomic uint64_t bytes;
     _Atomic uint64_t stored;
@@ -240,7 +243,7 @@ int journal_outcomes_read(const journal_t *self, const journal_segment_t *segmen
                           outcome_table_t *table, fault_t *fault);
 /* Makes the table of a segment available, from disk when need be. */
 int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fault);
-/* Drops the table when nobody needs it. */
+/* Drops the table when nobody needs it; at once, or after its marks have been written. */
 void journal_table_unload(journal_t *self, journal_segment_t *segment);
 /* Saves what the tables know, for the next start; the writer has stopped. */
 void journal_tables_save(journal_t *self);
@@ -268,11 +271,10 @@ bool journal_delete_settled(journal_t *self);
 bool journal_make_room(journal_t *self, uint64_t bytes);
 /* What the offload thread is asked for: one of the three. */
 typedef struct {
-    journal_segment_t *segment; /* to be deleted; the caller has moved it to SEGMENT_DELETING */
-    char *marks;                /* to be written; taken over */
+    journal_segment_t *segment; /* to be deleted, moved to SEGMENT_DELETING before, */
+    char *marks;                /* or its marks, to be written; taken over */
     size_t marks_bytes;
-    uint64_t marks_of; /* ordinal of their segment */
-    uint64_t body;     /* to be deleted */
+    uint64_t body; /* to be deleted, when there is no segment */
 } journal_job_t;
 
 /* Has a job done; at once when it cannot be handed over. */

@@ -25,6 +25,7 @@ journal_segment_t *journal_segment_new(const journal_file_header_t *header)
     atomic_init(&self->sealed, false);
     atomic_init(&self->outcomes_durable, JOURNAL_FILE_HEADER_BYTES);
     atomic_init(&self->stage, SEGMENT_LIVE);
+    atomic_init(&self->marks_busy, false);
     return self;
 }
 

@@ -151,15 +151,15 @@ static outcomes_there_t look_at(const journal_t *self, const journal_segment_t *
 static bool is_stable(journal_t *self, const journal_marks_of_t *of, bool recent,
                       outcome_table_t *table, uint16_t *settled_by_all)
 {
-    bool stable = of->outcomes_bytes == JOURNAL_FILE_HEADER_BYTES;
-    if (!stable && !recent)
-        return journal_marks_peek(of, &self->sinks, table->count, self->slot.segments,
-                                  settled_by_all) == 0;
-    if (!stable)
-        stable = journal_marks_load(of, table, self->slot.segments) == 0;
-    if (stable)
-        *settled_by_all = outcome_table_settled_by_all(table);
-    return stable;
+    int segments = self->slot.segments;
+    if (!recent &&
+        journal_marks_peek(of, &self->sinks, table->count, segments, settled_by_all) == 0)
+        return true;
+    if (journal_marks_load(of, table, segments) != 0 &&
+        of->outcomes_bytes > JOURNAL_FILE_HEADER_BYTES)
+        return false;
+    *settled_by_all = outcome_table_settled_by_all(table);
+    return true;
 }
 
 static void remember_conversations(journal_t *self, const journal_segment_t *segment,

@@ -2,9 +2,14 @@
 
 #include "common/journal_private.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+/* Tables in memory, of some hundred kilobytes each; more only while all of them are in use.  Events
+ * that are held do not count as use: there may be some in very many segments. */
+#define TABLES_MAX 32
 
 /* The outcome file as far as it is on disk. */
 static journal_marks_of_t marks_of(const journal_segment_t *segment)
@@ -57,16 +62,78 @@ outcome_table_t *journal_table_new(const journal_t *self, const journal_segment_
     return NULL;
 }
 
+/* Has the marks saved; all that they say is durable. */
+static void save_marks(journal_t *self, journal_segment_t *segment)
+{
+    const journal_marks_of_t of = marks_of(segment);
+    size_t length;
+    char *bytes = journal_marks_make(&of, segment->table, &length);
+    segment->table->changed = false;
+    if (!bytes)
+        return;
+    atomic_store(&segment->marks_busy, true);
+    journal_job_put(self,
+                    (journal_job_t){.segment = segment, .marks = bytes, .marks_bytes = length});
+}
+
+static bool is_durable(const journal_segment_t *segment)
+{
+    return atomic_load(&segment->outcomes_durable) == segment->outcomes_end;
+}
+
+/* No cursor stands in the segment, and disk has or can have all that its table knows. */
+static bool can_be_spared(const journal_segment_t *segment)
+{
+    return segment->table && segment->cursors == 0 && atomic_load(&segment->sealed) &&
+           is_durable(segment);
+}
+
+/* Drops a table that can be spared, or, while its marks are not written, has them written: what
+ * stands in no outcome file (which sinks an event is not for, which events are lost) is to be found
+ * there when it is loaded again. */
+static void unload(journal_t *self, journal_segment_t *segment)
+{
+    if (outcome_table_cover(segment->table, atomic_load(&segment->next_sequence)) != 0 ||
+        atomic_load(&segment->marks_busy))
+        return;
+    if (segment->table->changed) {
+        save_marks(self, segment);
+        return;
+    }
+    segment->settled_by_all = outcome_table_settled_by_all(segment->table);
+    outcome_table_destroy(&segment->table);
+    self->tables--;
+}
+
+/* Drops the table that was used longest ago, if it can be spared, when there are many. */
+static void make_room(journal_t *self)
+{
+    size_t loaded = 0;
+    journal_segment_t *oldest = NULL;
+    if (self->tables < TABLES_MAX)
+        return;
+    for (journal_segment_t *segment = journal_registry_from(&self->registry, 0); segment;
+         segment = journal_registry_from(&self->registry, segment->header.ordinal + 1)) {
+        loaded += segment->table != NULL;
+        if (can_be_spared(segment) && (!oldest || segment->table_last_use < oldest->table_last_use))
+            oldest = segment;
+    }
+    assert(loaded == self->tables);
+    if (oldest)
+        unload(self, oldest);
+}
+
 int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fault)
 {
+    segment->table_last_use = ++self->read_clock;
     if (segment->table)
         return 0;
+    make_room(self);
     const journal_marks_of_t of = marks_of(segment);
     outcome_table_t *table = journal_table_new(self, segment, fault);
     if (!table)
         return -1;
-    if (segment->outcomes_end > JOURNAL_FILE_HEADER_BYTES &&
-        journal_marks_load(&of, table, self->slot.segments) != 0) {
+    if (journal_marks_load(&of, table, self->slot.segments) != 0) {
         outcome_table_destroy(&table);
         table = journal_table_new(self, segment, fault);
         if (!table)
@@ -77,47 +144,22 @@ int journal_table_load(journal_t *self, journal_segment_t *segment, fault_t *fau
         }
     }
     segment->table = table;
+    self->tables++;
     return 0;
-}
-
-/* Has the marks saved when they say anything new; all of it is durable. */
-static void save_marks(journal_t *self, journal_segment_t *segment)
-{
-    const journal_marks_of_t of = marks_of(segment);
-    size_t length;
-    if (!segment->table->changed ||
-        outcome_table_cover(segment->table, atomic_load(&segment->next_sequence)) != 0)
-        return;
-    char *bytes = journal_marks_make(&of, segment->table, &length);
-    if (bytes)
-        journal_job_put(self, (journal_job_t){.marks_of = segment->header.ordinal,
-                                              .marks = bytes,
-                                              .marks_bytes = length});
-    segment->table->changed = false;
-}
-
-static bool is_durable(const journal_segment_t *segment)
-{
-    return atomic_load(&segment->outcomes_durable) == segment->outcomes_end;
 }
 
 void journal_table_unload(journal_t *self, journal_segment_t *segment)
 {
-    if (!segment->table || segment->cursors > 0 || segment->held > 0 ||
-        !atomic_load(&segment->sealed) || !is_durable(segment))
-        return;
-    save_marks(self, segment);
-    if (segment->table->count ==
-        atomic_load(&segment->next_sequence) - segment->header.first_sequence)
-        segment->settled_by_all = outcome_table_settled_by_all(segment->table);
-    outcome_table_destroy(&segment->table);
+    if (can_be_spared(segment) && segment->held == 0)
+        unload(self, segment);
 }
 
 void journal_tables_save(journal_t *self)
 {
     for (size_t i = 0; i < self->registry.count; i++) {
         journal_segment_t *segment = self->registry.segments[i];
-        if (segment->table && is_durable(segment))
+        if (segment->table && segment->table->changed && is_durable(segment) &&
+            outcome_table_cover(segment->table, atomic_load(&segment->next_sequence)) == 0)
             save_marks(self, segment);
     }
 }

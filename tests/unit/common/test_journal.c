@@ -6,6 +6,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -107,6 +108,65 @@ static void a_cursor_sees_what_is_appended_behind_it(void **state)
         assert_true(event.next.offset > event.position.offset);
     }
     journal_cursor_destroy(&cursor);
+}
+
+/* One of many appends that arrive together, with no more than they need. */
+typedef struct {
+    journal_append_t append;
+    disk_event_t event;
+    uint8_t event_id[16];
+    char body[24];
+    _Atomic int *open;
+} small_t;
+
+static void count_down(journal_append_t *append, journal_answer_t answer)
+{
+    small_t *small = (small_t *)append;
+    atomic_fetch_sub(small->open, answer == JOURNAL_STORED ? 1 : 1000000);
+}
+
+/* More than one batch, and more pieces than one pwritev takes. */
+static void thousands_may_arrive_at_once(void **state)
+{
+    enum { MANY = 5000 };
+    journal_box_t *box = *state;
+    journal_event_t event;
+    _Atomic int open = MANY;
+    small_t *smalls = calloc(MANY, sizeof(*smalls));
+    static const uint8_t digest[32];
+    journal_box_open(box);
+    for (int i = 0; i < MANY; i++) {
+        small_t *small = &smalls[i];
+        memcpy(small->event_id, &i, sizeof(i));
+        memcpy(small->append.dedupe, &i, sizeof(i));
+        int length = snprintf(small->body, sizeof(small->body), "body %d", i);
+        small->open = &open;
+        small->event = (disk_event_t){.event_id = {(char *)small->event_id, 16},
+                                      .provider = WIRE_VIEW("elevenlabs"),
+                                      .received_us = 1795159800000000u,
+                                      .digest = {(const char *)digest, sizeof(digest)}};
+        small->append.event = &small->event;
+        small->append.body = small->body;
+        small->append.body_bytes = (size_t)length;
+        small->append.complete = count_down;
+    }
+    for (int i = 0; i < MANY; i++)
+        journal_submit(box->journal, &smalls[i].append);
+    while (atomic_load(&open) > 0)
+        usleep(1000);
+    assert_int_equal(atomic_load(&open), 0);
+    reopen(box);
+    journal_cursor_t *cursor = journal_cursor_new(box->journal);
+    journal_cursor_begin(cursor, 0);
+    for (int i = 0; i < MANY; i++) {
+        assert_int_equal(journal_read(cursor, &event, NULL), 1);
+        assert_memory_equal(event.event.event_id.bytes, smalls[i].event_id, 16);
+        char *body = journal_body_read(box->journal, &event, 1, NULL);
+        assert_string_equal(body, smalls[i].body);
+        free(body);
+    }
+    journal_cursor_destroy(&cursor);
+    free(smalls);
 }
 
 static void a_body_and_a_record_come_back_byte_for_byte(void **state)
@@ -383,6 +443,7 @@ int main(void)
         WITH_BOX(what_was_stored_is_read_in_order_also_after_a_restart),
         WITH_BOX(segments_follow_each_other),
         WITH_BOX(a_cursor_sees_what_is_appended_behind_it),
+        WITH_BOX(thousands_may_arrive_at_once),
         WITH_BOX(a_body_and_a_record_come_back_byte_for_byte),
         WITH_BOX(the_same_event_is_stored_once),
         WITH_BOX(a_key_is_forgotten_after_its_time),

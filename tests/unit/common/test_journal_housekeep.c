@@ -17,9 +17,11 @@
 #define WAIT_TURNS 20000 /* of 5 ms */
 #define BEYOND     ((journal_position_t){UINT64_MAX, 0})
 
+/* On a file system of memory where there is one: many segments are deleted, each with a sync. */
 static int make_box(void **state)
 {
     journal_box_t *box = malloc(sizeof(*box));
+    setenv("TMPDIR", access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp", 1);
     journal_box_make(box);
     box->options.segment_bytes = 5000;
     *state = box;
@@ -196,6 +198,50 @@ static void at_the_limit_settled_segments_go_first_and_unsettled_never(void **st
     }
 }
 
+/* Deferred events may hold more segments than there is memory for; what was known of them comes
+ * back from their marks, also that audio is for the recorder alone. */
+static void very_many_segments_may_be_held(void **state)
+{
+    enum { EVENTS = 240 };
+    journal_box_t *box = *state;
+    journal_event_t *events = calloc(EVENTS, sizeof(*events));
+    journal_box_event_t *written = malloc(sizeof(*written));
+    box->options.retention_ms = 0;
+    box->options.segment_bytes = 1500;
+    journal_box_open(box);
+    for (uint64_t number = 0; number < EVENTS; number++) {
+        journal_box_event(written, number, 500);
+        if (number % 2 == 0)
+            written->event.event_type = WIRE_VIEW("post_call_audio");
+        assert_int_equal(journal_box_append_event(box, written), JOURNAL_STORED);
+    }
+    free(written);
+    assert_true(segments(box) > 70);
+    journal_cursor_t *cursor = journal_cursor_new(box->journal);
+    journal_cursor_begin(cursor, 1);
+    for (uint64_t number = 0; number < EVENTS; number++) {
+        assert_int_equal(journal_read(cursor, &events[number], NULL), 1);
+        journal_hold(box->journal, events[number].position.segment);
+        if (number % 16 == 0)
+            journal_housekeep(box->journal, journal_cursor_position(cursor));
+    }
+    for (uint64_t step = 0; step < 3 * EVENTS; step++) { /* all over the place, each three times */
+        uint64_t number = step * 7 % EVENTS;
+        size_t sink = (step / EVENTS + 1) % 3;
+        if (sink == 1 || number % 2 == 1)
+            journal_box_settle(box, &events[number], sink);
+        if (step % 16 == 0)
+            journal_housekeep(box->journal, journal_cursor_position(cursor));
+    }
+    journal_cursor_destroy(&cursor);
+    for (uint64_t number = 0; number < EVENTS; number++)
+        journal_release(box->journal, events[number].position.segment);
+    journal_box_resolve(box, &events[EVENTS - 1], EVENTS - 1, "B", NULL);
+    keep_house(box, BEYOND);
+    assert_int_equal(segments(box), 1);
+    free(events);
+}
+
 /* An event that was lost to damage can never be settled: it must not keep its segment for ever. */
 static void a_segment_with_a_damaged_event_goes_too(void **state)
 {
@@ -273,6 +319,7 @@ int main(void)
         WITH_BOX(what_is_held_or_not_yet_read_stays),
         WITH_BOX(a_cursor_left_behind_keeps_nothing),
         WITH_BOX(at_the_limit_settled_segments_go_first_and_unsettled_never),
+        WITH_BOX(very_many_segments_may_be_held),
         WITH_BOX(a_segment_with_a_damaged_event_goes_too),
         WITH_BOX(spilled_bodies_go_with_their_segment),
         WITH_BOX(a_deletion_cut_short_is_finished_by_the_next_start),
