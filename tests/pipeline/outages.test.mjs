@@ -2,8 +2,6 @@
 // nothing dies, and the other sinks do not notice.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,6 +10,7 @@ import { eventually } from '../harness/eventually.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
 import { short } from '../harness/short.mjs';
+import { fill, mountSmall, unfill } from '../harness/small_disk.mjs';
 import { startStack } from '../harness/stack.mjs';
 import { AGENTS } from '../harness/tenants.mjs';
 import { audio, sipFailure, transcription } from '../harness/webhook.mjs';
@@ -140,36 +139,11 @@ test('PostgreSQL hangs for longer than any lease', async (t) => {
   });
 });
 
-/** A small file system of its own below the stack's directory; undefined where none may be made. */
-function mountSmall(t, stack, name) {
-  const directory = join(stack.directory, name);
-  mkdirSync(directory, { recursive: true });
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'tmpfs', directory], { stdio: 'pipe' });
-  } catch {
-    return undefined;
-  }
-  t.after(() => execFileSync('umount', ['-l', directory]));
-  return directory;
-}
-
-function fill(directory) {
-  const filler = join(directory, '.filler');
-  for (let bytes = 4 << 20; bytes >= 512; bytes >>= 1) {
-    try {
-      for (;;) writeFileSync(filler, Buffer.alloc(bytes), { flag: 'a' });
-    } catch {
-      // Full to within `bytes`.
-    }
-  }
-}
-
-const unfill = (directory) => rmSync(join(directory, '.filler'));
-
 test('the disk of the stream file is full for longer than any lease', async (t) => {
   let disk;
   const environment = (stack) => {
-    disk = mountSmall(t, stack, 'small');
+    const directory = join(stack.directory, 'small');
+    if (mountSmall(t, directory)) disk = directory;
     if (disk) stack.streamFile = join(disk, 'stream.ndjson');
     return short({ logger: { LOGGER_STREAM: `file:${stack.streamFile}` } });
   };
@@ -185,7 +159,7 @@ test('the disk of the stream file is full for longer than any lease', async (t) 
 test('the disk of the objects is full for longer than any lease', async (t) => {
   let disk;
   const environment = (stack) => {
-    disk = mountSmall(t, stack, 'objects');
+    if (mountSmall(t, stack.storeDirectory)) disk = stack.storeDirectory;
     return short();
   };
   const stack = await open(t, { environment });
