@@ -2,11 +2,11 @@
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { PRESET } from '../harness/daemon.mjs';
+import { binaryOf, PRESET } from '../harness/daemon.mjs';
 import { eventually } from '../harness/eventually.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
 import { listSettings } from '../harness/settings.mjs';
@@ -119,4 +119,14 @@ test('settings that it names are there', async () => {
       : known.has(name);
     assert.ok(isKnown, name);
   }
+});
+
+test('files, folders and programs that it names are there', () => {
+  const links = [...README.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path]) => path);
+  assert.ok(links.length > 10);
+  const scripts = README.match(/(?:scripts|bench)\/[a-z-]+/g);
+  for (const path of [...links, ...scripts]) assert.ok(existsSync(join(ROOT, path)), path);
+  const programs = README.match(/\bpostcall-[a-z]+(-[a-z]+)*/g);
+  for (const program of programs)
+    assert.ok(existsSync(binaryOf(program.slice('postcall-'.length))), program);
 });
