@@ -152,8 +152,7 @@ source_peer_t source_choose(const source_t *self, uint32_t wanted, uint64_t byte
 
 /* Makes a lease per sink; their number, or 0 when memory ran out. */
 static size_t make_leases(source_t *self, source_worker_t *peer, const message_event_t *event,
-                          uint64_t bytes, uint32_t mask, uint64_t tag,
-                          source_lease_t *leases[MESSAGE_SINKS_MAX])
+                          uint64_t bytes, uint32_t mask, source_lease_t *leases[MESSAGE_SINKS_MAX])
 {
     size_t count = 0;
     for (size_t sink = 0; sink < self->sinks; sink++) {
@@ -165,7 +164,7 @@ static size_t make_leases(source_t *self, source_worker_t *peer, const message_e
                 source_lease_end(self, leases[--count]);
             return 0;
         }
-        lease->tag = tag;
+        lease->sequence = event->sequence;
         memcpy(lease->event_id, event->event_id.bytes, sizeof(lease->event_id));
         leases[count++] = lease;
     }
@@ -173,15 +172,16 @@ static size_t make_leases(source_t *self, source_worker_t *peer, const message_e
 }
 
 bool source_give(source_t *self, source_peer_t peer_id, message_event_t *event, zmq_msg_t *body,
-                 uint32_t mask, uint64_t tag, uint64_t numbers[MESSAGE_SINKS_MAX])
+                 uint32_t mask, uint64_t numbers[MESSAGE_SINKS_MAX])
 {
     source_worker_t *peer = peer_by_id(self, peer_id);
     source_lease_t *leases[MESSAGE_SINKS_MAX];
     message_sink_lease_t told[MESSAGE_SINKS_MAX];
+    assert(event->sequence != 0);
     if (!peer)
         return false;
     uint64_t bytes = (body ? zmq_msg_size(body) : 0) + event->record.length;
-    size_t count = make_leases(self, peer, event, bytes, mask, tag, leases);
+    size_t count = make_leases(self, peer, event, bytes, mask, leases);
     if (count == 0)
         return false;
     for (size_t i = 0; i < count; i++) {
@@ -223,7 +223,7 @@ static int take_lost(source_t *self, source_input_t *input)
     *input = (source_input_t){.kind = SOURCE_LOST,
                               .sink = lease->sink,
                               .number = lease->number,
-                              .tag = lease->tag,
+                              .sequence = lease->sequence,
                               .settles = true};
     free(lease);
     return 1;

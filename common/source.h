@@ -52,11 +52,11 @@ source_peer_t source_choose(const source_t *self, uint32_t wanted, uint64_t byte
                             uint32_t *possible);
 
 /* Leases an event to a worker for the sinks of `mask`: fills event->incarnation and event->sinks,
- * sends it, and writes a lease number per sink bit into numbers[i].  `tag` comes back with whatever
- * is heard of the lease, which may outlive the caller's interest: a number, not a pointer.
- * False when the worker is gone or memory ran out (nothing is leased then). */
+ * sends it, and writes a lease number per sink bit into numbers[i].  event->sequence, which is not
+ * 0, comes back with whatever is heard of the lease; it may outlive the caller's interest.  False
+ * when the worker is gone or memory ran out (nothing is leased then). */
 bool source_give(source_t *self, source_peer_t peer, message_event_t *event, zmq_msg_t *body,
-                 uint32_t mask, uint64_t tag, uint64_t numbers[MESSAGE_SINKS_MAX]);
+                 uint32_t mask, uint64_t numbers[MESSAGE_SINKS_MAX]);
 
 /* Sends `go` to a worker; false when it is gone. */
 bool source_go(source_t *self, source_peer_t peer, const message_resolutions_t *resolutions);
@@ -64,10 +64,10 @@ bool source_go(source_t *self, source_peer_t peer, const message_resolutions_t *
 /* Hearing. */
 
 typedef enum {
-    SOURCE_OUTCOME,  /* of a lease of this source: `lease` and `outcome` are set */
+    SOURCE_OUTCOME,  /* of a lease of this source: `number` and `outcome` are set */
     SOURCE_FOREIGN,  /* an outcome whose lease is not out: late, of an earlier incarnation, or of
                         another event than was leased */
-    SOURCE_LOST,     /* a lease whose worker is gone or does not have it: `lease` is set */
+    SOURCE_LOST,     /* a lease whose worker is gone or does not have it: `number` is set */
     SOURCE_RESOLVED, /* `resolutions` from `peer` */
     SOURCE_CREDIT,   /* capacity changed: more or less can be given */
     SOURCE_REFUSED   /* something was said that is not the protocol: `detail` says what */
@@ -76,10 +76,10 @@ typedef enum {
 typedef struct {
     source_input_kind_t kind;
     source_peer_t peer;
-    size_t sink;     /* index into options.sinks */
-    uint64_t number; /* of the lease */
-    uint64_t tag;    /* as given; 0 for SOURCE_FOREIGN */
-    bool settles;    /* the lease is over: the outcome was not `working` */
+    size_t sink;       /* index into options.sinks */
+    uint64_t number;   /* of the lease */
+    uint64_t sequence; /* of the event that was leased; 0 for SOURCE_FOREIGN */
+    bool settles;      /* the lease is over: the outcome was not `working` */
     const message_outcome_t *outcome;
     const message_resolutions_t *resolutions;
     const char *detail;

@@ -266,7 +266,7 @@ static void report_outcome(source_t *self, const message_outcome_t *outcome, siz
     input->kind = SOURCE_OUTCOME;
     input->peer = lease->peer->id;
     input->number = lease->number;
-    input->tag = lease->tag;
+    input->sequence = lease->sequence;
     input->settles = !wire_equals(outcome->outcome, OUTCOME_WORKING);
     if (input->settles)
         source_lease_end(self, lease);

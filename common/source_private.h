@@ -14,8 +14,8 @@ typedef struct source_lease_t {
     struct source_worker_t *peer;
     size_t sink;
     uint64_t bytes;
-    uint64_t tag;
-    uint64_t seen; /* number of the last ping whose pong listed it */
+    uint64_t sequence; /* of the event */
+    uint64_t seen;     /* number of the last ping whose pong listed it */
     char event_id[MESSAGE_EVENT_ID_BYTES];
     struct source_lease_t *next, *previous;
 } source_lease_t;

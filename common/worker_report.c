@@ -105,7 +105,7 @@ void worker_report(worker_t *self, worker_event_t **event_p, size_t sink,
 void worker_report_all(worker_t *self, worker_event_t **event_p, const worker_outcome_t *outcome)
 {
     uint32_t sinks = (*event_p)->sinks;
-    for (size_t sink = 0; sink < self->sinks; sink++) {
+    for (size_t sink = 0; *event_p && sink < self->sinks; sink++) {
         if (sinks >> sink & 1)
             worker_report(self, event_p, sink, outcome);
     }

@@ -317,7 +317,7 @@ void deliver_hear(deliver_t *self, int64_t now_ms)
 {
     source_input_t input;
     while (source_take(self->source, now_ms, &input)) {
-        entry_t *entry = input.tag ? dispatch_find(self->dispatch, input.tag) : NULL;
+        entry_t *entry = input.sequence ? dispatch_find(self->dispatch, input.sequence) : NULL;
         pair_t *pair = entry ? &entry->pairs[input.sink] : NULL;
         switch (input.kind) {
         case SOURCE_OUTCOME:
@@ -328,8 +328,8 @@ void deliver_hear(deliver_t *self, int64_t now_ms)
             take_foreign(self, input.sink, input.outcome, now_ms);
             break;
         case SOURCE_LOST:
-            if (pair)
-                act(self, pair, dispatch_lost(self->dispatch, pair, input.number, now_ms), NULL);
+            if (pair && dispatch_lost(self->dispatch, pair, input.number, now_ms) == ACT_BURY)
+                (void)deliver_bury(self, pair); /* as in act */
             break;
         case SOURCE_RESOLVED:
             for (size_t i = 0; i < input.resolutions->events.count; i++)

@@ -86,8 +86,7 @@ given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wan
     given_t given = read_body(self, event, message.resolved && !message.record_calls, &body);
     if (given != GIVEN)
         return given;
-    if (!source_give(self->source, peer, &message, &body, leases->sinks, event->sequence,
-                     leases->numbers))
+    if (!source_give(self->source, peer, &message, &body, leases->sinks, leases->numbers))
         given = GIVEN_TO_NOBODY;
     zmq_msg_close(&body);
     return given;

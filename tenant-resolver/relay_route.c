@@ -132,8 +132,8 @@ void relay_hear_sink(relay_t *self, size_t sink)
     outlet_t *outlet = &self->outlets[sink];
     source_input_t input;
     while (source_take(outlet->source, self->now_ms, &input)) {
-        item_t *item = number_map_get(&self->items, input.tag);
-        if (input.settles && input.tag == outlet->alone_id)
+        item_t *item = number_map_get(&self->items, input.sequence);
+        if (input.settles && input.sequence == outlet->alone_id)
             outlet->alone_id = 0;
         if (input.kind == SOURCE_OUTCOME && item)
             pass_on(self, item, sink, input.outcome);
@@ -165,7 +165,7 @@ static bool give_first(relay_t *self, size_t sink)
     uint64_t bytes = share.message.record.length + (body ? zmq_msg_size(body) : 0);
     source_peer_t peer =
         source_choose(outlet->source, 1, bytes, item->upstream->event.alone, &possible);
-    if (!peer || !source_give(outlet->source, peer, &share.message, body, 1, item->id, numbers))
+    if (!peer || !source_give(outlet->source, peer, &share.message, body, 1, numbers))
         return false;
     if (item->upstream->event.alone)
         outlet->alone_id = item->id;

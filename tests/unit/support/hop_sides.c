@@ -123,7 +123,7 @@ static void remember(side_source_t *self, const source_input_t *input)
                             .peer = input->peer,
                             .sink = input->sink,
                             .number = input->number,
-                            .tag = input->tag,
+                            .tag = input->sequence,
                             .settles = input->settles};
     if (input->detail)
         snprintf(heard->detail, sizeof(heard->detail), "%s", input->detail);
@@ -237,7 +237,7 @@ bool side_give(side_source_t *self, uint64_t sequence, uint32_t mask, size_t bod
     memset(zmq_msg_data(&body), 'b', body_bytes);
     message_event_t event = side_event(sequence);
     event.alone = alone;
-    bool given = source_give(self->source, peer, &event, &body, mask, sequence, numbers);
+    bool given = source_give(self->source, peer, &event, &body, mask, numbers);
     zmq_msg_close(&body);
     return given;
 }

@@ -20,7 +20,7 @@ typedef struct {
     source_peer_t peer;
     size_t sink;
     uint64_t number;
-    uint64_t tag;
+    uint64_t tag; /* sequence of the event that was leased */
     bool settles;
     uint64_t sequence; /* of an outcome, as the rest; of the first event of a resolution */
     uint64_t delay_ms;
