@@ -72,12 +72,14 @@ test('the call to try comes out as it is shown, and its queries find it', async 
   const object = join(stack.storeDirectory, 'transcripts/B0100001/conv_test_123.json');
   assert.equal(`${readFileSync(object, 'utf8')}\n`, blockWith('json', '"role"'));
   const answers = [];
-  for (const query of blocks('sql'))
-    answers.push(await postgres.query(query, [], stack.database));
+  for (const query of blocks('sql')) answers.push(await postgres.query(query, [], stack.database));
   const [calls, month, days, actions] = answers;
   assert.equal(calls.length, 1);
   assert.equal(month[0].total_calls, '0', 'the call was in 2025');
-  assert.deepEqual([days[0].num_calls, Number(days[0].avg_duration), days[0].total_cost], ['1', 42, '350']);
+  assert.deepEqual(
+    [days[0].num_calls, Number(days[0].avg_duration), days[0].total_cost],
+    ['1', 42, '350'],
+  );
   assert.deepEqual(Object.values(actions[0]), ['voice_call', 'call_ended', 'elevenlabs', '1']);
 });
 
@@ -90,9 +92,13 @@ test('the signed call is accepted', async (t) => {
 
 test('the tables of settings are those of --help', () => {
   const check = ['--check', join('build', PRESET, 'bin')];
-  const { status, stdout } = spawnSync('scripts/readme-settings', check, { cwd: ROOT, encoding: 'utf8' });
+  const { status, stdout } = spawnSync('scripts/readme-settings', check, {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
   assert.equal(status, 0, `scripts/readme-settings would change README.md:\n${stdout}`);
-  for (const name of Object.keys(STAGES)) assert.ok(README.includes(`<!-- settings of ${name} -->`));
+  for (const name of Object.keys(STAGES))
+    assert.ok(README.includes(`<!-- settings of ${name} -->`));
 });
 
 test('metrics, log lines and dead-letter reasons that it names are there', () => {
@@ -102,7 +108,9 @@ test('metrics, log lines and dead-letter reasons that it names are there', () =>
   const lines = [...README.matchAll(/msg="([^"]+)"/g)].map(([, words]) => words);
   assert.ok(lines.length > 3);
   for (const words of lines) assert.ok(SOURCES.includes(`"${words}"`), words);
-  const reasons = [...SOURCES.matchAll(/^#define DEAD_(?!LETTERS)\w+ +"(\w+)"$/gm)].map(([, name]) => name);
+  const reasons = [...SOURCES.matchAll(/^#define DEAD_(?!LETTERS)\w+ +"(\w+)"$/gm)].map(
+    ([, name]) => name,
+  );
   assert.equal(reasons.length, 12);
   for (const reason of reasons) assert.ok(README.includes(`\`${reason}\``), reason);
 });
@@ -111,7 +119,9 @@ test('settings that it names are there', async () => {
   const known = new Set(['NAME_FILE', 'ELEVENLABS_WEBHOOK_SECRET_FILE']);
   for (const name of Object.keys(STAGES))
     for (const row of await listSettings(name)) known.add(row.name);
-  const named = [...README.matchAll(/`(\*?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)[`=]/g)].map(([, name]) => name);
+  const named = [...README.matchAll(/`(\*?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)[`=]/g)].map(
+    ([, name]) => name,
+  );
   assert.ok(named.length > 50);
   for (const name of named) {
     const isKnown = name.startsWith('*')

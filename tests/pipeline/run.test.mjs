@@ -3,7 +3,15 @@
 
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import net from 'node:net';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
@@ -132,7 +140,9 @@ test('a first start brings everything along; what it prints works; Ctrl-C ends i
   await eventually('the record', () => lines(record()).length === 1);
   const [, psql] = /^ {2}the row +(psql .*)$/m.exec(run.text);
   await eventually('the row', () =>
-    spawnSync('bash', ['-c', psql], { encoding: 'utf8' }).stdout.startsWith('id|B0100001-L0100001-log-'),
+    spawnSync('bash', ['-c', psql], { encoding: 'utf8' }).stdout.startsWith(
+      'id|B0100001-L0100001-log-',
+    ),
   );
   process.kill(-run.child.pid, 'SIGINT');
   assert.deepEqual(await run.exit(), { code: 0, signal: null });
@@ -177,7 +187,9 @@ test('it ends all as well when nobody reads what it says any more', async (t) =>
 test('a daemon that ends by itself ends the others, and is named', async (t) => {
   const run = start(t);
   await run.ready();
-  const { stdout } = spawnSync('pgrep', ['-P', run.child.pid, '-f', 'postcall-logger'], { encoding: 'utf8' });
+  const { stdout } = spawnSync('pgrep', ['-P', run.child.pid, '-f', 'postcall-logger'], {
+    encoding: 'utf8',
+  });
   process.kill(Number(stdout), 'SIGKILL');
   assert.equal((await run.exit()).code, 69);
   assert.match(run.text, /postcall-logger has ended; stopping the rest/);
@@ -190,7 +202,10 @@ test('a port that is in use is named by its setting, before anything starts', as
   await once(server, 'listening');
   const run = start(t);
   assert.equal((await run.exit()).code, 69);
-  assert.match(run.text, /^RESOURCES_SINK_ADMIN_LISTEN: something listens on 127\.0\.0\.1:\d+ already/);
+  assert.match(
+    run.text,
+    /^RESOURCES_SINK_ADMIN_LISTEN: something listens on 127\.0\.0\.1:\d+ already/,
+  );
 });
 
 test('.env is read as compose reads it, and the environment counts more', async (t) => {
@@ -228,11 +243,18 @@ test('a line of .env that is none is named', async (t) => {
 test('who may not install is told what is missing', async (t) => {
   const missing = join(tree, 'bare');
   mkdirSync(missing);
-  for (const [name, text] of Object.entries({ 'dpkg-query': 'exit 1', id: 'echo 1000', sudo: 'exit 1' }))
+  for (const [name, text] of Object.entries({
+    'dpkg-query': 'exit 1',
+    id: 'echo 1000',
+    sudo: 'exit 1',
+  }))
     writeFileSync(join(missing, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
   const run = start(t, { environment: { PATH: `${missing}:${process.env.PATH}` } });
   assert.equal((await run.exit()).code, 69);
-  assert.match(run.text, /You are not root.*These Debian packages are missing:\n {2}gcc .*postgresql/);
+  assert.match(
+    run.text,
+    /You are not root.*These Debian packages are missing:\n {2}gcc .*postgresql/,
+  );
   assert.match(run.text, /^As root, once: apt-get update && apt-get install .*libczmq-dev/m);
 });
 
