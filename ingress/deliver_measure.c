@@ -3,6 +3,9 @@
 #include "ingress/deliver_private.h"
 #include "proto/routes.h"
 
+/* A state is over when it was not seen in so many measures, one a second. */
+#define QUIET_MEASURES 10
+
 void deliver_make_metrics(deliver_t *self)
 {
     static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_DEAD};
@@ -68,23 +71,27 @@ static double oldest_seconds(const deliver_lane_t *lane, const dispatch_figures_
     return age_seconds(figures->oldest_received_us);
 }
 
-static void tell(bool *known, bool now, log_level_t level, const char *sink, const char *words)
+/* A state that comes and goes from one second to the next is one line, not one a second. */
+static void tell(deliver_told_t *told, bool now, log_level_t level, const char *sink,
+                 const char *words)
 {
-    if (*known != now)
-        log_line(now ? level : LOG_LEVEL_INFO, words, LOG_TEXT("sink", sink),
-                 LOG_TEXT("state", now ? "begins" : "ends"));
-    *known = now;
+    told->quiet = now ? 0 : told->quiet + 1;
+    if (told->begun == now || (!now && told->quiet < QUIET_MEASURES))
+        return;
+    told->begun = now;
+    log_line(now ? level : LOG_LEVEL_INFO, words, LOG_TEXT("sink", sink),
+             LOG_TEXT("state", now ? "begins" : "ends"));
 }
 
 static void tell_state(deliver_t *self, size_t sink, const dispatch_figures_t *figures)
 {
     deliver_metrics_t *measures = &self->measures[sink];
     const char *name = self->sinks[sink];
-    tell(&measures->was_paused, figures->paused, LOG_LEVEL_WARN, name,
+    tell(&measures->told_paused, figures->paused, LOG_LEVEL_WARN, name,
          "a sink fails as a whole, retrying with one event at a time");
-    tell(&measures->was_full, figures->held_apart_full, LOG_LEVEL_WARN, name,
+    tell(&measures->told_full, figures->held_apart_full, LOG_LEVEL_WARN, name,
          "too many events are deferred, suspect or dying, retrying these before others go on");
-    tell(&measures->was_stuck, figures->stuck, LOG_LEVEL_ERROR, name,
+    tell(&measures->told_stuck, figures->stuck, LOG_LEVEL_ERROR, name,
          "a sink is stuck: its workers end or hang with every event");
 }
 

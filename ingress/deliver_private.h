@@ -40,6 +40,12 @@ typedef enum {
     GIVEN_GONE        /* its body will never be read again */
 } given_t;
 
+/* What the log said last of a state of a sink. */
+typedef struct {
+    bool begun;
+    unsigned quiet; /* measures since it was seen */
+} deliver_told_t;
+
 typedef struct {
     metric_t *outcomes[3]; /* done, retry, dead */
     metric_t *run_outs;
@@ -53,7 +59,7 @@ typedef struct {
     metric_t *stuck;
     metric_t *held_apart_full;
     metric_t *capacity;
-    bool was_paused, was_full, was_stuck; /* as last logged */
+    deliver_told_t told_paused, told_full, told_stuck;
 } deliver_metrics_t;
 
 struct deliver_t {
