@@ -30,7 +30,7 @@
 
 #define OBJECT_DIR_LOCK_WAIT_MS       5000
 #define OBJECT_DIR_SYNCFS_OBJECTS_MIN 8
-#define OBJECT_DIR_DESCRIPTORS        64 /* files one object_dir_put holds open, and a few more */
+#define OBJECT_DIR_DESCRIPTORS        64 /* files that one object_dir_put has open */
 
 typedef struct object_dir object_dir_t;
 

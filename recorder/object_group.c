@@ -2,6 +2,7 @@
 
 #include "common/file_io.h"
 #include "proto/routes.h"
+#include "recorder/object_parents.h"
 #include "recorder/object_path.h"
 #include "recorder/object_version.h"
 
@@ -23,6 +24,7 @@ typedef struct {
 
 typedef struct {
     object_place_t *place;
+    object_parents_t parents;
     int file_system; /* DIR, open to sync its file system; or -1: file by file */
     size_t count;
     object_step_t objects[OBJECT_GROUP_MAX];
@@ -88,16 +90,16 @@ static void check(object_step_t *self)
     }
 }
 
-/* Opens the object's directory and writes the object's name; `create` makes what is missing.  -1
- * when the object has failed or, without `create`, its directory is missing. */
-static int open_parent(const object_place_t *place, object_step_t *self, bool create,
+/* Opens the object's directory, for the moment, and writes the object's name; `create` makes what
+ * is missing.  -1 when the object has failed or, without `create`, its directory is missing. */
+static int open_parent(group_t *group, object_step_t *self, bool create,
                        char name[OBJECT_PATH_NAME_BYTES])
 {
     wire_view_t key = self->write->key;
     size_t name_at = object_path_name(key);
     memcpy(name, key.bytes + name_at, key.length - name_at);
     name[key.length - name_at] = '\0';
-    int directory = object_path_open(place->root, key, name_at, create);
+    int directory = object_parents_open(&group->parents, key, create);
     if (directory < 0 && (create || errno != ENOENT))
         fail_key(self, "its directory cannot be opened", errno);
     return directory;
@@ -121,14 +123,12 @@ static void compare(const object_place_t *place, object_step_t *self, int direct
 }
 
 /* Looks whether the object stands already, since a replay sends many that do. */
-static void compare_early(const object_place_t *place, object_step_t *self)
+static void compare_early(group_t *group, object_step_t *self)
 {
     char name[OBJECT_PATH_NAME_BYTES];
-    int directory = open_parent(place, self, false, name);
-    if (directory < 0)
-        return;
-    compare(place, self, directory, name);
-    close(directory);
+    int directory = open_parent(group, self, false, name);
+    if (directory >= 0)
+        compare(group->place, self, directory, name);
 }
 
 static int write_version_aside(object_place_t *place, object_step_t *self)
@@ -164,7 +164,7 @@ static void stage(group_t *group, object_step_t *self)
     if (self->step == STEP_STAGED)
         check(self);
     if (self->step == STEP_STAGED)
-        compare_early(group->place, self);
+        compare_early(group, self);
     if (self->step == STEP_STAGED)
         write_aside(group->place, self);
     if (group->file_system >= 0)
@@ -224,10 +224,11 @@ static int give_name(const object_place_t *place, const object_step_t *self, int
     return renameat(place->aside.fd, self->aside, directory, name);
 }
 
-static void publish(const object_place_t *place, object_step_t *self)
+static void publish(group_t *group, object_step_t *self)
 {
+    const object_place_t *place = group->place;
     char name[OBJECT_PATH_NAME_BYTES];
-    int directory = open_parent(place, self, true, name);
+    int directory = open_parent(group, self, true, name);
     if (directory < 0)
         return;
     compare(place, self, directory, name);
@@ -237,7 +238,6 @@ static void publish(const object_place_t *place, object_step_t *self)
         if (give_name(place, self, directory, name))
             fail_key(self, "it cannot be given its name", errno);
     }
-    close(directory);
 }
 
 static void publish_all(group_t *group)
@@ -249,7 +249,7 @@ static void publish_all(group_t *group)
         if (self->step != STEP_STAGED)
             continue;
         if (lock >= 0) {
-            publish(group->place, self);
+            publish(group, self);
         } else {
             retry(self, SCOPE_SINK);
             self->write->fault = fault;
@@ -336,7 +336,8 @@ void object_group_put(object_place_t *place, object_dir_write_t *writes, size_t 
                       bool with_syncfs)
 {
     assert(count <= OBJECT_GROUP_MAX);
-    group_t group = {.place = place, .file_system = -1, .count = count};
+    group_t group = {
+        .place = place, .parents = {.root = place->root}, .file_system = -1, .count = count};
     for (size_t i = 0; i < count; i++) {
         writes[i].scope = NULL;
         writes[i].fault = (fault_t){""};
@@ -355,6 +356,7 @@ void object_group_put(object_place_t *place, object_dir_write_t *writes, size_t 
     if (any(&group, STEP_STANDING))
         sync_directories(&group);
     clear_aside(&group);
+    object_parents_close(&group.parents);
     if (group.file_system >= 0)
         close(group.file_system);
 }

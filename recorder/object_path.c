@@ -44,8 +44,12 @@ int object_path_check(wire_view_t key, fault_t *fault)
     return 0;
 }
 
-static int open_below(int parent, const char *name, bool create)
+int object_path_open_below(int parent, wire_view_t key, size_t at, bool create)
 {
+    char name[OBJECT_PATH_NAME_BYTES];
+    size_t bytes = component_bytes(key, at);
+    memcpy(name, key.bytes + at, bytes);
+    name[bytes] = '\0';
     int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     int fd = openat(parent, name, flags);
     if (fd >= 0 || errno != ENOENT || !create)
@@ -59,16 +63,12 @@ int object_path_open(int root, wire_view_t key, size_t length, bool create)
 {
     int fd = openat(root, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     for (size_t at = 0; fd >= 0 && at < length;) {
-        char name[OBJECT_PATH_NAME_BYTES];
-        size_t bytes = component_bytes(key, at);
-        memcpy(name, key.bytes + at, bytes);
-        name[bytes] = '\0';
-        int below = open_below(fd, name, create);
+        int below = object_path_open_below(fd, key, at, create);
         int reason = errno;
         close(fd);
         errno = reason;
         fd = below;
-        at += bytes + 1;
+        at += component_bytes(key, at) + 1;
     }
     return fd;
 }

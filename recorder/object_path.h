@@ -24,6 +24,10 @@ size_t object_path_name(wire_view_t key);
  * absolute path, a component that is empty, too long, or begins with a full stop. */
 int object_path_check(wire_view_t key, fault_t *fault);
 
+/* Opens the directory that the component of a checked key at `at` names, in the directory that all
+ * before it names.  Else as object_path_open. */
+int object_path_open_below(int parent, wire_view_t key, size_t at, bool create);
+
 /* Opens the directory that the first `length` bytes of a checked key name, with or without the
  * slash behind it (0: `root` itself), to be closed by the caller.  `create` makes directories that
  * are not there, with mode 0750 less the umask; they are not synced.  -1 with errno; ENOTDIR where
