@@ -116,6 +116,7 @@ typedef struct {
     uint64_t sequence;
     disk_event_t event;  /* views into memory that the next journal_read on this cursor ends */
     uint64_t body_bytes; /* of the webhook, wherever it is */
+    const char *body;    /* the raw webhook, as long as `event`; NULL when it was spilled */
     uint32_t settled; /* bit i: sinks[i] has settled it, or it is not for sinks[i]: by the table of
                          routes, or because it is older than the sink */
     bool resolved;    /* a resolution is in the outcome log */

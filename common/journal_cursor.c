@@ -213,6 +213,19 @@ static bool go_on(journal_cursor_t *cursor)
     return true;
 }
 
+/* Decodes a record; false when it is no event, or says another length than its body has. */
+static bool decode(journal_cursor_t *cursor, const journal_record_t *record, journal_event_t *event)
+{
+    disk_event_t *header = &event->event;
+    if (record->kind != DISK_EVENT || wire_decode(record->header, record->header_bytes, &disk_event,
+                                                  header, &cursor->memory, NULL) != WIRE_OK)
+        return false;
+    bool spilled = header->body_file.length > 0;
+    event->body = spilled ? NULL : record->body;
+    event->body_bytes = header->body_bytes;
+    return spilled || header->body_bytes == record->body_bytes;
+}
+
 /* Makes an event of the record that was scanned.  False when it is not to be returned. */
 static bool take(journal_cursor_t *cursor, const journal_record_t *record, journal_event_t *event)
 {
@@ -227,16 +240,13 @@ static bool take(journal_cursor_t *cursor, const journal_record_t *record, journ
     if (record->sequence < cursor->wanted_from)
         return false;
     *event = (journal_event_t){.position = position, .next = cursor->position};
-    if (record->kind != DISK_EVENT ||
-        wire_decode(record->header, record->header_bytes, &disk_event, &event->event,
-                    &cursor->memory, NULL) != WIRE_OK) {
+    if (!decode(cursor, record, event)) {
         (void)outcome_table_settle(table, record->sequence, table->sinks->all);
         count_damage(cursor, (journal_damage_t){position.offset, length});
         return false;
     }
     (void)outcome_table_settle(table, record->sequence, not_routed(cursor->journal, &event->event));
     event->sequence = record->sequence;
-    event->body_bytes = event->event.body_bytes;
     event->settled = outcome_table_settled(table, record->sequence);
     event->resolved = outcome_table_resolution(table, record->sequence) != 0;
     return true;

@@ -207,9 +207,7 @@ static void free_gone(journal_t *self, journal_segment_t *segment)
         journal_outcomes_wait_for(self, segment))
         return;
     journal_registry_remove(&self->registry, segment);
-    if (segment->read_fd >= 0)
-        (void)close(segment->read_fd);
-    segment->read_fd = -1;
+    journal_segment_close_fds(segment);
     journal_writer_retire(self, segment);
 }
 

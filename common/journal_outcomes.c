@@ -8,12 +8,11 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define SMALLEST_CAPACITY 64
+#define USUAL_BYTES       1024        /* more than most records of a resolution have */
 #define QUEUED_BYTES_MAX  (64u << 20) /* settlements beyond it are dropped: done again later */
 
 /* Records on their way to disk. */
@@ -143,35 +142,38 @@ static int fetch_pending(journal_t *self, const journal_segment_t *segment, uint
     return 0;
 }
 
-/* Brings the bytes of the outcome file at `offset` into the journal's buffer: a frame, then the
- * whole record that it claims. */
-static int fetch_from_file(journal_t *self, const journal_segment_t *segment, uint64_t offset,
-                           fault_t *fault)
+/* Reads up to `length` bytes at `offset` into the journal's buffer.  0, or -1 with errno. */
+static int fetch(buffer_t *buffer, int fd, size_t length, uint64_t offset)
 {
-    buffer_t *buffer = &self->outcomes.buffer;
-    char name[JOURNAL_NAME_BYTES];
-    journal_name(name, segment->header.ordinal, JOURNAL_NAME_OUTCOMES);
-    int fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return fault_set_errno(fault, errno, "outcomes '%s'", name);
-    size_t length = JOURNAL_FRAME_BYTES;
     ssize_t got = -1;
     if (buffer_reserve(buffer, length) == 0)
         got = file_read_at(fd, buffer->bytes, length, offset);
-    if (got == (ssize_t)length)
-        length = journal_record_claim((uint8_t *)buffer->bytes, segment->header.segment_id);
-    if (got == JOURNAL_FRAME_BYTES && length > 0 && length <= WIRE_MESSAGE_BYTES_MAX &&
-        buffer_reserve(buffer, length) == 0)
-        got = file_read_at(fd, buffer->bytes, length, offset);
-    if (got < 0)
-        fault_set_errno(fault, errno, "outcomes '%s'", name);
-    (void)close(fd);
-    buffer->length = got == (ssize_t)length ? length : 0;
+    buffer->length = got < 0 ? 0 : (size_t)got;
     return got < 0 ? -1 : 0;
 }
 
+/* Brings the bytes of the outcome file at `offset` into the journal's buffer: the record that its
+ * frame claims, or less.  Most are had with one reading. */
+static int fetch_from_file(journal_t *self, journal_segment_t *segment, uint64_t offset,
+                           fault_t *fault)
+{
+    buffer_t *buffer = &self->outcomes.buffer;
+    int fd = journal_outcomes_read_fd(self, segment, fault);
+    if (fd < 0)
+        return -1;
+    int status = fetch(buffer, fd, USUAL_BYTES, offset);
+    size_t length = 0;
+    if (status == 0 && buffer->length >= JOURNAL_FRAME_BYTES)
+        length = journal_record_claim((uint8_t *)buffer->bytes, segment->header.segment_id);
+    if (length > buffer->length && length <= WIRE_MESSAGE_BYTES_MAX)
+        status = fetch(buffer, fd, length, offset);
+    if (length < buffer->length)
+        buffer->length = length;
+    return status == 0 ? 0 : fault_set_errno(fault, errno, "outcomes of a segment");
+}
+
 /* Reads the resolution that stands at `offset`.  1; 0 when none can be made out there; -1. */
-static int read_resolution(journal_t *self, const journal_segment_t *segment, uint64_t offset,
+static int read_resolution(journal_t *self, journal_segment_t *segment, uint64_t offset,
                            disk_resolution_t *resolution, fault_t *fault)
 {
     journal_outcomes_t *outcomes = &self->outcomes;

@@ -53,7 +53,8 @@ typedef struct journal_segment_t {
     unsigned cursors;          /* that stand in it */
     unsigned held;             /* events that the dispatcher holds */
     int read_fd;               /* -1 while closed */
-    uint64_t read_fd_last_use; /* the larger the later */
+    int outcomes_read_fd;      /* as read_fd, and closed with it */
+    uint64_t read_fd_last_use; /* of either; the larger the later */
     uint64_t table_last_use;
 
     struct journal_segment_t *next_retired;
@@ -193,6 +194,9 @@ journal_segment_t *journal_segment_new(const journal_file_header_t *header);
 void journal_segment_destroy(journal_segment_t **self_p);
 /* A descriptor to read the segment by, the journal's.  A bounded number stays open [reader]. */
 int journal_segment_read_fd(journal_t *self, journal_segment_t *segment, fault_t *fault);
+/* As journal_segment_read_fd, for the segment's outcome file. */
+int journal_outcomes_read_fd(journal_t *self, journal_segment_t *segment, fault_t *fault);
+void journal_segment_close_fds(journal_segment_t *segment);
 
 /* journal_body */
 

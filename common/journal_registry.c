@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #define SMALLEST_CAPACITY 64
-#define READ_FDS_MAX      16
+#define SEGMENTS_OPEN_MAX 16 /* with one descriptor or two */
 
 journal_segment_t *journal_segment_new(const journal_file_header_t *header)
 {
@@ -17,7 +17,7 @@ journal_segment_t *journal_segment_new(const journal_file_header_t *header)
     if (!self)
         return NULL;
     self->header = *header;
-    self->read_fd = -1;
+    self->read_fd = self->outcomes_read_fd = -1;
     self->outcomes_end = JOURNAL_FILE_HEADER_BYTES;
     atomic_init(&self->end, JOURNAL_FILE_HEADER_BYTES);
     atomic_init(&self->next_sequence, header->first_sequence);
@@ -34,8 +34,7 @@ void journal_segment_destroy(journal_segment_t **self_p)
     if (!*self_p)
         return;
     outcome_table_destroy(&(*self_p)->table);
-    if ((*self_p)->read_fd >= 0)
-        (void)close((*self_p)->read_fd);
+    journal_segment_close_fds(*self_p);
     free(*self_p);
     *self_p = NULL;
 }
@@ -109,37 +108,64 @@ void journal_registry_free(journal_registry_t *self)
     self->capacity = 0;
 }
 
-/* Closes the descriptor that was used longest ago when too many are open. */
-static void close_oldest_read_fd(journal_registry_t *self)
+static void close_fd(int *fd)
 {
-    size_t open_fds = 0;
+    if (*fd >= 0)
+        (void)close(*fd);
+    *fd = -1;
+}
+
+void journal_segment_close_fds(journal_segment_t *segment)
+{
+    close_fd(&segment->read_fd);
+    close_fd(&segment->outcomes_read_fd);
+}
+
+static bool has_fds(const journal_segment_t *segment)
+{
+    return segment->read_fd >= 0 || segment->outcomes_read_fd >= 0;
+}
+
+/* Closes the descriptors of the segment that was read longest ago when too many have some. */
+static void close_oldest_fds(journal_registry_t *self)
+{
+    size_t with_fds = 0;
     journal_segment_t *oldest = NULL;
     pthread_mutex_lock(&self->lock);
     for (size_t i = 0; i < self->count; i++) {
         journal_segment_t *segment = self->segments[i];
-        if (segment->read_fd < 0)
+        if (!has_fds(segment))
             continue;
-        open_fds++;
+        with_fds++;
         if (!oldest || segment->read_fd_last_use < oldest->read_fd_last_use)
             oldest = segment;
     }
     pthread_mutex_unlock(&self->lock);
-    if (open_fds < READ_FDS_MAX)
-        return;
-    (void)close(oldest->read_fd);
-    oldest->read_fd = -1;
+    if (with_fds >= SEGMENTS_OPEN_MAX)
+        journal_segment_close_fds(oldest);
+}
+
+/* Opens one of a segment's two files, unless it is open. */
+static int open_to_read(journal_t *self, journal_segment_t *segment, const char *suffix, int *fd,
+                        fault_t *fault)
+{
+    char name[JOURNAL_NAME_BYTES];
+    segment->read_fd_last_use = ++self->read_clock;
+    if (*fd >= 0)
+        return *fd;
+    if (!has_fds(segment))
+        close_oldest_fds(&self->registry);
+    journal_name(name, segment->header.ordinal, suffix);
+    *fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
+    return *fd >= 0 ? *fd : fault_set_errno(fault, errno, "segment '%s'", name);
 }
 
 int journal_segment_read_fd(journal_t *self, journal_segment_t *segment, fault_t *fault)
 {
-    segment->read_fd_last_use = ++self->read_clock;
-    if (segment->read_fd >= 0)
-        return segment->read_fd;
-    close_oldest_read_fd(&self->registry);
-    char name[JOURNAL_NAME_BYTES];
-    journal_name(name, segment->header.ordinal, JOURNAL_NAME_SEGMENT);
-    segment->read_fd = openat(self->slot.segments, name, O_RDONLY | O_CLOEXEC);
-    if (segment->read_fd < 0)
-        return fault_set_errno(fault, errno, "segment '%s'", name);
-    return segment->read_fd;
+    return open_to_read(self, segment, JOURNAL_NAME_SEGMENT, &segment->read_fd, fault);
+}
+
+int journal_outcomes_read_fd(journal_t *self, journal_segment_t *segment, fault_t *fault)
+{
+    return open_to_read(self, segment, JOURNAL_NAME_OUTCOMES, &segment->outcomes_read_fd, fault);
 }

@@ -57,14 +57,7 @@ void deliver_destroy(deliver_t **self_p)
     for (size_t sink = 0; sink < self->sink_count; sink++)
         journal_cursor_destroy(&self->lanes[sink].cursor);
     journal_cursor_destroy(&self->again);
-    for (size_t i = 0; i < self->goes.capacity; i++) {
-        deliver_go_t *go = self->goes.slots[i].value;
-        if (go)
-            wire_output_free(&go->texts);
-        free(go);
-    }
-    number_map_free(&self->goes);
-    wire_memory_free(&self->memory);
+    deliver_free_goes(self);
     free(self);
     *self_p = NULL;
 }

@@ -235,84 +235,6 @@ static void take_foreign(deliver_t *self, size_t sink, const message_outcome_t *
         take_outcome(self, &entry->pairs[sink], outcome, now_ms);
 }
 
-/* Resolutions. */
-
-static void go_free(deliver_go_t *go)
-{
-    wire_output_free(&go->texts);
-    free(go);
-}
-
-/* Remembers what `go` will say until the record of it is durable. */
-static bool keep_go(deliver_t *self, source_peer_t peer, const message_resolution_t *final,
-                    uint64_t ticket)
-{
-    const message_resolutions_t message = {{final, 1}};
-    deliver_go_t *go = calloc(1, sizeof(*go));
-    if (!go)
-        return false;
-    go->peer = peer;
-    if (wire_encode(&go->texts, NULL, &message_resolutions, &message) != 0 ||
-        number_map_put(&self->goes, ticket, go) != 0) {
-        go_free(go);
-        return false;
-    }
-    return true;
-}
-
-static void resolve(deliver_t *self, source_peer_t peer, const message_resolution_t *resolved)
-{
-    entry_t *entry = dispatch_find(self->dispatch, resolved->sequence);
-    journal_event_t event;
-    disk_resolution_t final;
-    fault_t fault;
-    if (!entry || !wire_same(resolved->incarnation, source_incarnation(self->source)) ||
-        memcmp(entry->event_id, resolved->event_id.bytes, sizeof(entry->event_id)) != 0 ||
-        deliver_read_again(self, entry, &event) != 1)
-        return; /* settled meanwhile, or from before a restart: it is not waited for */
-    const disk_resolution_t resolution = {
-        .sequence = entry->sequence,
-        .event_id = resolved->event_id,
-        .provider = event.event.provider,
-        .conversation_id = event.event.conversation_id,
-        .business_id = resolved->business_id,
-        .location_id = resolved->location_id,
-        .record_calls = resolved->record_calls,
-        .transcript_key = resolved->transcript_key,
-        .recording_key = resolved->recording_key,
-        .at_us = (uint64_t)clock_unix_us(),
-    };
-    uint64_t ticket = ++self->last_ticket;
-    if (journal_resolve(self->journal, entry->position, &resolution, &final, ticket, &fault) != 0)
-        return; /* no `go`: the lease runs out, and it is tried again */
-    message_resolution_t go = *resolved;
-    go.business_id = final.business_id;
-    go.location_id = final.location_id;
-    go.record_calls = final.record_calls;
-    go.transcript_key = final.transcript_key;
-    go.recording_key = final.recording_key;
-    (void)keep_go(self, peer, &go, ticket); /* as above */
-}
-
-void deliver_hear_journal(deliver_t *self)
-{
-    uint64_t tickets[MESSAGE_BATCH_MAX];
-    size_t count;
-    journal_fd_clear(self->journal);
-    while ((count = journal_resolution_durable(self->journal, tickets, MESSAGE_BATCH_MAX)) > 0) {
-        for (size_t i = 0; i < count; i++) {
-            deliver_go_t *go = number_map_take(&self->goes, tickets[i]);
-            message_resolutions_t message;
-            if (!go)
-                continue;
-            if (wire_decode(go->texts.bytes, go->texts.length, &message_resolutions, &message,
-                            &self->memory, NULL) == WIRE_OK)
-                (void)source_go(self->source, go->peer, &message); /* gone: it is given again */
-            go_free(go);
-        }
-    }
-}
-
 void deliver_hear(deliver_t *self, int64_t now_ms)
 {
     source_input_t input;
@@ -333,8 +255,8 @@ void deliver_hear(deliver_t *self, int64_t now_ms)
             break;
         case SOURCE_RESOLVED:
             for (size_t i = 0; i < input.resolutions->events.count; i++)
-                resolve(self, input.peer,
-                        (const message_resolution_t *)input.resolutions->events.items + i);
+                deliver_resolve(self, input.peer,
+                                (const message_resolution_t *)input.resolutions->events.items + i);
             break;
         case SOURCE_CREDIT:
             break; /* giving follows in this turn anyway */

@@ -2,6 +2,7 @@
 #include "ingress/deliver_private.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static void free_body(void *bytes, void *hint)
 {
@@ -21,7 +22,15 @@ static void log_unreadable(const journal_event_t *event, bool gone, const char *
                  LOG_NUMBER("more", suppressed));
 }
 
-/* Reads the raw webhook into a frame, which stays empty when the body is gone as it should be:
+static given_t copy_body(const journal_event_t *event, zmq_msg_t *body)
+{
+    if (zmq_msg_init_size(body, event->body_bytes) != 0)
+        return GIVEN_UNREADABLE;
+    memcpy(zmq_msg_data(body), event->body, event->body_bytes);
+    return GIVEN;
+}
+
+/* Reads a spilled webhook into a frame, which stays empty when the body is gone as it should be:
  * recordings that may not be kept are deleted as soon as that is known, and the event is only to be
  * settled once more. */
 static given_t read_body(deliver_t *self, const journal_event_t *event, bool may_be_gone,
@@ -83,7 +92,9 @@ given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wan
         return GIVEN_TO_NOBODY;
     fill_message(self, event, &message);
     message.alone = alone;
-    given_t given = read_body(self, event, message.resolved && !message.record_calls, &body);
+    given_t given = event->body
+                        ? copy_body(event, &body)
+                        : read_body(self, event, message.resolved && !message.record_calls, &body);
     if (given != GIVEN)
         return given;
     if (!source_give(self->source, peer, &message, &body, leases->sinks, leases->numbers))

@@ -1,6 +1,6 @@
 /* deliver_private: what the files of deliver share.  deliver.c turns the wheel, deliver_give.c
  * decides what goes out, deliver_message.c sends it, deliver_hear.c takes what comes back,
- * deliver_measure.c shows how it goes. */
+ * deliver_resolve.c records whose it is, deliver_measure.c shows how it goes. */
 #ifndef POSTCALL_INGRESS_DELIVER_PRIVATE_H
 #define POSTCALL_INGRESS_DELIVER_PRIVATE_H
 
@@ -12,11 +12,7 @@
  * loop hears again what came back and the others have their turn. */
 #define DELIVER_TURN_EVENTS 128
 
-/* A resolution that is recorded but not yet on stable storage: its `go` waits. */
-typedef struct {
-    source_peer_t peer;
-    wire_output_t texts; /* the resolution, encoded: owns what its views point to */
-} deliver_go_t;
+typedef struct deliver_go_t deliver_go_t;
 
 typedef struct {
     journal_cursor_t *cursor;
@@ -74,7 +70,6 @@ struct deliver_t {
     journal_cursor_t *again; /* reads events that are given again */
     number_map_t goes;       /* ticket to deliver_go_t */
     uint64_t last_ticket;
-    wire_memory_t memory;
     int64_t next_housekeeping_ms;
     deliver_metrics_t measures[MESSAGE_SINKS_MAX];
     metric_t *workers;
@@ -97,9 +92,15 @@ int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *e
 /* deliver_measure.c */
 void deliver_make_metrics(deliver_t *self);
 
+/* deliver_resolve.c */
+/* A worker knows whose an event is, or believes to: the first answer is final. */
+void deliver_resolve(deliver_t *self, source_peer_t peer, const message_resolution_t *resolved);
+/* Says `go` for what has become durable. */
+void deliver_hear_journal(deliver_t *self);
+void deliver_free_goes(deliver_t *self);
+
 /* deliver_hear.c */
 void deliver_hear(deliver_t *self, int64_t now_ms);
-void deliver_hear_journal(deliver_t *self);
 void deliver_hear_letters(deliver_t *self);
 /* Has the letter of a dying pair written.  False when that has to be tried again later. */
 bool deliver_bury(deliver_t *self, pair_t *pair);

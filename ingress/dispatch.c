@@ -119,11 +119,27 @@ void dispatch_move(dispatch_t *self, pair_t *pair, pair_state_t state)
     enter_state(sink, pair, state);
 }
 
+/* Copies what is viewed to *at, and moves on. */
+static wire_view_t keep(wire_view_t view, char **at)
+{
+    char *copy = *at;
+    if (view.length == 0)
+        return (wire_view_t){0};
+    *at += view.length;
+    return (wire_view_t){memcpy(copy, view.bytes, view.length), view.length};
+}
+
 static entry_t *entry_new(dispatch_t *self, const journal_event_t *event)
 {
-    entry_t *entry = calloc(1, sizeof(*entry) + self->sink_count * sizeof(pair_t));
+    const disk_event_t *header = &event->event;
+    size_t pairs_end = sizeof(entry_t) + self->sink_count * sizeof(pair_t);
+    entry_t *entry =
+        calloc(1, pairs_end + header->provider.length + header->conversation_id.length);
     if (!entry)
         return NULL;
+    char *texts = (char *)entry + pairs_end;
+    entry->provider = keep(header->provider, &texts);
+    entry->conversation_id = keep(header->conversation_id, &texts);
     entry->sequence = event->sequence;
     entry->position = event->position;
     memcpy(entry->event_id, event->event.event_id.bytes, sizeof(entry->event_id));

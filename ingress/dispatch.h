@@ -75,8 +75,10 @@ typedef struct entry_t {
     uint8_t event_id[MESSAGE_EVENT_ID_BYTES];
     uint64_t bytes; /* of the body */
     uint64_t received_us;
-    int64_t unknown_since_ms; /* first "not found" of its agent, or 0 */
-    size_t open;              /* pairs */
+    wire_view_t provider;        /* the entry's own */
+    wire_view_t conversation_id; /* as provider */
+    int64_t unknown_since_ms;    /* first "not found" of its agent, or 0 */
+    size_t open;                 /* pairs */
     pair_t pairs[];
 } entry_t;
 

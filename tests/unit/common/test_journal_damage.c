@@ -2,6 +2,7 @@
  * loses only the records that were hit. */
 
 #include "common/journal.h"
+#include "common/journal_record.h"
 
 #include "tests/unit/support/journal_box.h"
 #include "tests/unit/support/snapshot.h"
@@ -68,6 +69,7 @@ static uint64_t found_events(journal_box_t *box)
         found |= (uint64_t)1 << number;
         char *body = journal_body_read(box->journal, &event, 0, NULL);
         assert_non_null(body);
+        assert_memory_equal(event.body, body, event.body_bytes);
         free(body);
     }
     journal_cursor_destroy(&cursor);
@@ -383,6 +385,35 @@ static void a_body_cannot_pass_for_a_record(void **state)
     assert_int_equal(found >> 20, 0xf7);
 }
 
+/* A record whose header claims a longer body than it has, its checksum and all. */
+static void a_record_that_lies_about_its_body_is_damage(void **state)
+{
+    journal_box_t *box = *state;
+    journal_event_t event;
+    journal_record_t record;
+    size_t length;
+    char path[256];
+    journal_box_open(box);
+    assert_true(journal_box_find(box, 5, &event));
+    char *bytes = journal_record_read(box->journal, event.position, &length, NULL);
+    assert_non_null(bytes);
+    assert_int_equal(journal_record_check((uint8_t *)bytes, length, &record), 0);
+    static const char key[] = "body_bytes";
+    char *claim = memmem(bytes, length, key, strlen(key));
+    assert_non_null(claim);
+    claim[strlen(key)]++; /* a msgpack integer of one byte */
+    journal_record_frame(&record, (uint8_t *)bytes);
+    snprintf(path, sizeof(path), "0/segments/%010llu.journal",
+             (unsigned long long)event.position.segment);
+    FILE *file = fopen(journal_box_path(box, path), "r+b");
+    assert_non_null(file);
+    fseek(file, (long)event.position.offset, SEEK_SET);
+    assert_int_equal(fwrite(bytes, 1, length, file), length);
+    (void)fclose(file);
+    free(bytes);
+    assert_int_equal(ALL & ~found_events(box), (uint64_t)1 << 5);
+}
+
 #define WITH_BOX(test) cmocka_unit_test_setup_teardown(test, make_small, remove_box)
 
 int main(void)
@@ -397,6 +428,7 @@ int main(void)
         WITH_BOX(a_damaged_record_in_the_middle_is_set_aside_and_counted),
         WITH_BOX(outcomes_that_say_a_thing_twice_are_written_anew_without),
         WITH_BOX(a_body_cannot_pass_for_a_record),
+        WITH_BOX(a_record_that_lies_about_its_body_is_damage),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
