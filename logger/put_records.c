@@ -80,7 +80,7 @@ static void read_entry(const json_value_t *object, put_records_entry_t *entry)
     if (is_text(&number) && !is_text(&code))
         return;
     entry->verdict = PUT_RECORDS_FAILED;
-    if (json_copy_text(&code, entry->code, sizeof(entry->code)) != 0)
+    if (json_copy_text(&code, entry->code, sizeof(entry->code)) != 0 || entry->code[0] == '\0')
         strcpy(entry->code, "unclear");
     if (strcmp(entry->code, "ProvisionedThroughputExceededException") == 0)
         entry->verdict = PUT_RECORDS_THROTTLED;
