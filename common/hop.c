@@ -17,6 +17,10 @@ struct hop_t {
 #define RECONNECT_MS     100
 #define RECONNECT_MAX_MS 2000
 
+/* What libzmq reads at once; a larger frame has memory of its own (in_batch_size in its
+ * src/config.hpp). */
+#define RECEIVE_BUFFER_BYTES 8192
+
 static hop_t *hop_new(int type, fault_t *fault)
 {
     hop_t *self = calloc(1, sizeof(*self));
@@ -175,23 +179,24 @@ void hop_message_free(hop_message_t *message)
     message->has_body = false;
 }
 
-void hop_message_move(hop_message_t *to, hop_message_t *from)
-{
-    to->route = from->route;
-    to->has_body = from->has_body;
-    zmq_msg_init(&to->head);
-    zmq_msg_init(&to->body);
-    zmq_msg_move(&to->head, &from->head);
-    zmq_msg_move(&to->body, &from->body);
-    hop_message_free(from);
-}
-
 static bool copy_frame(zmq_msg_t *frame, const void *bytes, size_t length)
 {
     if (zmq_msg_init_size(frame, length) != 0)
         return false;
     memcpy(zmq_msg_data(frame), bytes, length);
     return true;
+}
+
+void hop_frame_keep(zmq_msg_t *from, zmq_msg_t *to)
+{
+    size_t length = zmq_msg_size(from);
+    if (length > RECEIVE_BUFFER_BYTES || !copy_frame(to, zmq_msg_data(from), length)) {
+        zmq_msg_init(to);
+        zmq_msg_move(to, from);
+        return;
+    }
+    zmq_msg_close(from);
+    zmq_msg_init(from);
 }
 
 /* Sends the frame or frees it. */

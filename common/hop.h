@@ -54,8 +54,10 @@ typedef struct {
  * of frames, a routing id that is too long) was dropped. */
 int hop_receive(hop_t *self, hop_message_t *message);
 void hop_message_free(hop_message_t *message);
-/* Moves a received message to another place; `from` is free afterwards. */
-void hop_message_move(hop_message_t *to, hop_message_t *from);
+/* Moves a received frame to where it is kept for a while; `from` is empty afterwards.  A small
+ * frame is copied: as it was received it shares the buffer of libzmq that it came in, some 18 KiB,
+ * and would keep all of that. */
+void hop_frame_keep(zmq_msg_t *from, zmq_msg_t *to);
 
 typedef enum {
     HOP_SENT,

@@ -70,7 +70,6 @@ void worker_free_event(worker_event_t *event)
 {
     zmq_msg_close(&event->head);
     zmq_msg_close(&event->body);
-    wire_memory_free(&event->memory);
     free(event);
 }
 

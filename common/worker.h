@@ -48,7 +48,7 @@ void worker_capacity(worker_t *self, size_t sink, uint64_t events, uint64_t byte
 
 /* An event that was taken: the caller's until every one of its sinks is reported. */
 typedef struct worker_event_t {
-    message_event_t event; /* views live as long as this object */
+    message_event_t event; /* views live as long as this object; without `sinks`: see below */
     zmq_msg_t body;        /* empty without one */
     bool has_body;
     size_t source;  /* which of the sources gave it */
@@ -58,7 +58,6 @@ typedef struct worker_event_t {
     struct worker_event_t *next, *previous; /* the worker's, as the rest */
     uint64_t numbers[MESSAGE_SINKS_MAX];
     zmq_msg_t head;
-    wire_memory_t memory;
 } worker_event_t;
 
 typedef enum {

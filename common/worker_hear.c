@@ -19,7 +19,8 @@ static void link_event(worker_t *self, worker_event_t *event)
     self->held++;
 }
 
-/* Which of its leases are ours to report; false when none is. */
+/* Which of its leases are ours to report; false when none is.  The list ends with the decoding of
+ * the next message. */
 static bool take_leases(const worker_t *self, worker_event_t *event)
 {
     const message_sink_lease_t *leases = event->event.sinks.items;
@@ -31,6 +32,7 @@ static bool take_leases(const worker_t *self, worker_event_t *event)
             }
         }
     }
+    event->event.sinks = (wire_list_t){0};
     return event->sinks != 0;
 }
 
@@ -41,15 +43,13 @@ static worker_event_t *event_new(worker_t *self, size_t source)
     worker_event_t *event = calloc(1, sizeof(*event));
     if (!event)
         return NULL;
-    zmq_msg_init(&event->head);
-    zmq_msg_init(&event->body);
-    zmq_msg_move(&event->head, &self->message.head);
-    zmq_msg_move(&event->body, &self->message.body);
+    hop_frame_keep(&self->message.head, &event->head);
+    hop_frame_keep(&self->message.body, &event->body);
     event->has_body = self->message.has_body;
     event->source = source;
     event->arrived_ms = self->now_ms;
     wire_status_t status = wire_decode(zmq_msg_data(&event->head), zmq_msg_size(&event->head),
-                                       &message_event, &event->event, &event->memory, NULL);
+                                       &message_event, &event->event, &self->memory, NULL);
     if (status != WIRE_OK || !take_leases(self, event)) {
         worker_free_event(event);
         return NULL;

@@ -126,11 +126,14 @@ static wire_status_t fill_field(const msgpack_object *value, const wire_field_t 
     return WIRE_BAD_FIELD;
 }
 
-static const wire_field_t *find_field(const wire_table_t *table, const msgpack_object *key)
+/* Looks from `expected` on: who writes the fields in the order of the table is read in one go. */
+static const wire_field_t *find_field(const wire_table_t *table, size_t expected,
+                                      const msgpack_object *key)
 {
     for (size_t i = 0; i < table->count; i++) {
-        if (key_is(key, table->fields[i].name))
-            return &table->fields[i];
+        const wire_field_t *field = &table->fields[(expected + i) % table->count];
+        if (key_is(key, field->name))
+            return field;
     }
     return NULL;
 }
@@ -139,13 +142,16 @@ static wire_status_t fill_struct(const msgpack_object *map, const wire_table_t *
                                  void *message, msgpack_zone *zone, const char **field)
 {
     uint64_t seen = 0;
+    size_t expected = 0;
     assert(table->count <= 64);
     memset(message, 0, table->struct_bytes);
     for (size_t i = 0; i < map->via.map.size; i++) {
-        const wire_field_t *known = find_field(table, &map->via.map.ptr[i].key);
+        const wire_field_t *known = find_field(table, expected, &map->via.map.ptr[i].key);
         if (!known)
             continue;
-        uint64_t bit = (uint64_t)1 << (known - table->fields);
+        size_t index = (size_t)(known - table->fields);
+        uint64_t bit = (uint64_t)1 << index;
+        expected = index + 1;
         *field = known->name;
         if (seen & bit)
             return WIRE_BAD_FIELD;
