@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 #include "tests/unit/support/loopback.h"
-#include "tests/unit/support/temporary.h"
+#include "tests/unit/support/scratch.h"
 
 /* How far the clocks of this process are ahead. */
 static int64_t ahead_s;
@@ -152,8 +152,8 @@ static void environment_keys_are_there_at_once(void **state)
 static void a_named_profile_goes_before_the_environment(void **state)
 {
     fixture_t *fixture = *state;
-    char path[TEMPORARY_PATH_BYTES];
-    temporary_file("[p]\naws_access_key_id=FILE\naws_secret_access_key=S\n", path);
+    char path[SCRATCH_PATH_BYTES];
+    scratch_file(path, "[p]\naws_access_key_id=FILE\naws_secret_access_key=S\n");
     fixture->settings.credentials.access_key_id = "ENV";
     fixture->settings.credentials.secret_access_key = "S";
     fixture->settings.credentials.profile = "p";
@@ -209,9 +209,9 @@ static void a_container_shows_the_token_of_the_file(void **state)
 {
     fixture_t *fixture = *state;
     char url[100];
-    char path[TEMPORARY_PATH_BYTES];
+    char path[SCRATCH_PATH_BYTES];
     use_container(fixture, url);
-    temporary_file("from-file", path);
+    scratch_file(path, "from-file");
     fixture->settings.credentials.container_token = "from-environment";
     fixture->settings.credentials.container_token_file = path;
     fetch(fixture);
@@ -230,8 +230,8 @@ static void a_token_cannot_forge_headers(void **state)
     assert_string_equal(key_id(fixture), "none");
     assert_non_null(strstr(aws_credentials_fault(fixture->credentials), "has a line break"));
     aws_credentials_destroy(&fixture->credentials);
-    char path[TEMPORARY_PATH_BYTES];
-    temporary_file("b\n", path);
+    char path[SCRATCH_PATH_BYTES];
+    scratch_file(path, "b\n");
     fixture->settings.credentials.container_token_file = path;
     fetch(fixture);
     unlink(path);
@@ -242,8 +242,8 @@ static void a_token_cannot_forge_headers(void **state)
 static void sts_exchanges_a_web_identity(void **state)
 {
     fixture_t *fixture = *state;
-    char path[TEMPORARY_PATH_BYTES];
-    temporary_file("ey.J/+=", path);
+    char path[SCRATCH_PATH_BYTES];
+    scratch_file(path, "ey.J/+=");
     fixture->settings.credentials.web_identity_token_file = path;
     fixture->settings.credentials.role_arn = "arn:aws:iam::1:role/r";
     fixture->settings.sts_endpoint_url = fixture->url;

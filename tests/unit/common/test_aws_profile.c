@@ -11,18 +11,18 @@
 
 #include <cmocka.h>
 
-#include "tests/unit/support/temporary.h"
+#include "tests/unit/support/scratch.h"
 
 /* Reads `profile` (NULL: none is named) from the texts of the two files (NULL: no such file). */
 static int read_profile(const char *profile, const char *credentials, const char *config,
                         aws_key_set_t *keys, fault_t *fault)
 {
-    char credentials_path[TEMPORARY_PATH_BYTES] = "/nowhere/credentials";
-    char config_path[TEMPORARY_PATH_BYTES] = "/nowhere/config";
+    char credentials_path[SCRATCH_PATH_BYTES] = "/nowhere/credentials";
+    char config_path[SCRATCH_PATH_BYTES] = "/nowhere/config";
     if (credentials)
-        temporary_file(credentials, credentials_path);
+        scratch_file(credentials_path, credentials);
     if (config)
-        temporary_file(config, config_path);
+        scratch_file(config_path, config);
     const aws_credential_settings_t settings = {.profile = (char *)(uintptr_t)profile,
                                                 .shared_credentials_file = credentials_path,
                                                 .config_file = config_path};

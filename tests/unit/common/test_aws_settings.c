@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "common/settings.h"
-#include "tests/unit/support/temporary.h"
+#include "tests/unit/support/scratch.h"
 
 typedef struct {
     settings_shared_t shared;
@@ -27,9 +27,9 @@ static const setting_t table[] = {
 static void each_row_fills_its_member(void **state)
 {
     (void)state;
-    char path[TEMPORARY_PATH_BYTES];
-    char secret_file[TEMPORARY_PATH_BYTES + 32] = "AWS_SECRET_ACCESS_KEY_FILE=";
-    temporary_file("s3cret\n", path);
+    char path[SCRATCH_PATH_BYTES];
+    char secret_file[SCRATCH_PATH_BYTES + 32] = "AWS_SECRET_ACCESS_KEY_FILE=";
+    scratch_file(path, "s3cret\n");
     strcat(secret_file, path);
     char *environment[] = {"AWS_REGION=eu-central-1",
                            "AWS_ENDPOINT_URL_KINESIS=http://localhost:4567",

@@ -1,6 +1,7 @@
 #include "common/file_lock.h"
 
 #include "common/clock.h"
+#include "tests/unit/support/child.h"
 #include "tests/unit/support/scratch.h"
 
 #include <fcntl.h>
@@ -82,8 +83,7 @@ static void a_process_that_is_killed_holds_nothing(void **state)
     int ready[2];
     char byte;
     assert_int_equal(pipe(ready), 0);
-    pid_t pid = fork();
-    assert_true(pid >= 0);
+    pid_t pid = child_fork(SIGKILL);
     if (pid == 0) {
         int held = open_file();
         if (file_lock_take(held, "a file", 0, NULL) == 0 && write(ready[1], "", 1) == 1)

@@ -1,9 +1,10 @@
 /* Certificates are verified, always: against a real server that has one of its own making. */
 #include "common/http_client.h"
+#include "tests/unit/support/child.h"
+#include "tests/unit/support/scratch.h"
 
 #include <setjmp.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,49 +18,36 @@
 
 /* `openssl s_server` on a port of its choice, with a certificate for localhost. */
 typedef struct {
-    char directory[32];
-    char certificate[64];
-    char key[64];
+    char directory[SCRATCH_PATH_BYTES];
+    char certificate[SCRATCH_PATH_BYTES];
+    char key[SCRATCH_PATH_BYTES];
     pid_t process;
     FILE *output;
     unsigned port;
 } fixture_t;
 
-/* Runs openssl; its standard output goes to `output` unless that is -1. */
-static pid_t run_openssl(char *const *arguments, int output)
-{
-    posix_spawn_file_actions_t actions;
-    pid_t process = -1;
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", 1, 0);
-    if (output >= 0)
-        posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
-    posix_spawnp(&process, "openssl", &actions, NULL, arguments, environ);
-    posix_spawn_file_actions_destroy(&actions);
-    return process;
-}
-
 static int make_certificate(fixture_t *fixture)
 {
-    char *arguments[] = {"openssl",  "req",           "-x509",   "-newkey",
-                         "rsa:2048", "-nodes",        "-days",   "2",
-                         "-subj",    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
-                         "-keyout",  fixture->key,    "-out",    fixture->certificate,
-                         NULL};
+    const char *arguments[] = {
+        "openssl",  "req",           "-x509",   "-newkey",
+        "rsa:2048", "-nodes",        "-days",   "2",
+        "-subj",    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
+        "-keyout",  fixture->key,    "-out",    fixture->certificate,
+        NULL};
     int status = -1;
-    pid_t process = run_openssl(arguments, -1);
+    pid_t process = child_start(arguments, -1);
     return process > 0 && waitpid(process, &status, 0) == process && status == 0 ? 0 : -1;
 }
 
 /* The server says "ACCEPT 127.0.0.1:PORT" once it listens. */
 static int start_server(fixture_t *fixture)
 {
-    char *arguments[] = {"openssl", "s_server",           "-accept", "127.0.0.1:0", "-www",
-                         "-cert",   fixture->certificate, "-key",    fixture->key,  NULL};
+    const char *arguments[] = {"openssl", "s_server",           "-accept", "127.0.0.1:0", "-www",
+                               "-cert",   fixture->certificate, "-key",    fixture->key,  NULL};
     int ends[2];
     if (pipe(ends) != 0)
         return -1;
-    fixture->process = run_openssl(arguments, ends[1]);
+    fixture->process = child_start(arguments, ends[1]);
     close(ends[1]);
     fixture->output = fdopen(ends[0], "r");
     char line[200];
@@ -73,11 +61,9 @@ static int start_server(fixture_t *fixture)
 static int open_fixture(void **state)
 {
     static fixture_t fixture;
-    strcpy(fixture.directory, "/tmp/postcall-tls-XXXXXX");
-    if (!mkdtemp(fixture.directory))
-        return -1;
-    snprintf(fixture.certificate, sizeof(fixture.certificate), "%s/cert.pem", fixture.directory);
-    snprintf(fixture.key, sizeof(fixture.key), "%s/key.pem", fixture.directory);
+    scratch_new(fixture.directory);
+    scratch_join(fixture.certificate, fixture.directory, "cert.pem");
+    scratch_join(fixture.key, fixture.directory, "key.pem");
     *state = &fixture;
     return make_certificate(&fixture) == 0 ? start_server(&fixture) : -1;
 }
@@ -91,9 +77,8 @@ static int close_fixture(void **state)
     }
     if (fixture->output)
         fclose(fixture->output);
-    unlink(fixture->certificate);
-    unlink(fixture->key);
-    return rmdir(fixture->directory);
+    scratch_remove(fixture->directory);
+    return 0;
 }
 
 static http_error_t outcome_of(const fixture_t *fixture, const char *host, const char *ca_file)
@@ -102,7 +87,7 @@ static http_error_t outcome_of(const fixture_t *fixture, const char *host, const
     assert_non_null(client);
     char url[100];
     snprintf(url, sizeof(url), "https://%s:%u/", host, fixture->port);
-    const http_request_t request = {.method = "GET", .url = url, .timeout_ms = 5000};
+    const http_request_t request = {.method = "GET", .url = url, .timeout_ms = 60000};
     assert_int_equal(http_client_submit(client, &request, NULL), 0);
     http_response_t response;
     while (!http_client_take(client, &response)) {

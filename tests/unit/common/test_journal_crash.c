@@ -3,6 +3,7 @@
 
 #include "common/journal.h"
 
+#include "tests/unit/support/child.h"
 #include "tests/unit/support/journal_box.h"
 
 #include <setjmp.h>
@@ -192,8 +193,7 @@ static void one_life(journal_box_t *box, size_t words, uint64_t overlap)
     int ends[2];
     word_t word;
     assert_int_equal(pipe(ends), 0);
-    pid_t child = fork();
-    assert_true(child >= 0);
+    pid_t child = child_fork(SIGKILL);
     if (child == 0) {
         close(ends[0]);
         pipe_out = ends[1];

@@ -1,4 +1,5 @@
 #include "common/settings.h"
+#include "tests/unit/support/scratch.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -243,15 +244,15 @@ static void a_required_setting_is_asked_for(void **state)
     assert_string_equal(fault.text, "SAMPLE_NAME is not set: A name.");
 }
 
-static char secret_path[] = "/tmp/postcall-secret-XXXXXX";
-static char secret_entry[64];
+static char secret_path[SCRATCH_PATH_BYTES];
+static char secret_entry[SCRATCH_PATH_BYTES + 32];
 
 static int make_secret_file(void **state)
 {
     (void)state;
-    int file = mkstemp(secret_path);
+    scratch_file(secret_path, "");
     snprintf(secret_entry, sizeof(secret_entry), "PROVIDER_SECRET_FILE=%s", secret_path);
-    return file < 0 ? -1 : close(file);
+    return 0;
 }
 
 static int remove_secret_file(void **state)

@@ -3,8 +3,8 @@
 #include "common/digest.h"
 #include "ingress/http.h"
 #include "tests/unit/support/raw_client.h"
+#include "tests/unit/support/scratch.h"
 
-#include <ftw.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -21,19 +21,11 @@
 static const char *const sinks[] = {"logger", "recorder", NULL};
 
 typedef struct {
-    char directory[64];
+    char directory[SCRATCH_PATH_BYTES];
     journal_t *journal;
     metrics_t *metrics;
     http_t *http;
 } fixture_t;
-
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
 
 static void open_journal(fixture_t *self)
 {
@@ -56,8 +48,7 @@ static void open_journal(fixture_t *self)
 static int open_port(void **state)
 {
     fixture_t *self = calloc(1, sizeof(*self));
-    (void)snprintf(self->directory, sizeof(self->directory), "/tmp/postcall-http-XXXXXX");
-    assert_non_null(mkdtemp(self->directory));
+    scratch_new(self->directory);
     open_journal(self);
     self->metrics = metrics_new();
     http_options_t options = http_options_default();
@@ -76,7 +67,7 @@ static int close_port(void **state)
     http_destroy(&self->http);
     journal_close(&self->journal);
     metrics_destroy(&self->metrics);
-    (void)nftw(self->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    scratch_remove(self->directory);
     free(self);
     return 0;
 }

@@ -2,6 +2,7 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "tests/unit/support/child.h"
 #include "tests/unit/support/scratch.h"
 
 #include <fcntl.h>
@@ -99,8 +100,7 @@ static void write_for_ever(int generation)
 
 static pid_t start_writer(int generation)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
+    pid_t pid = child_fork(SIGKILL);
     if (pid == 0)
         write_for_ever(generation);
     return pid;

@@ -2,6 +2,7 @@
 #include "recorder/object_dir.h"
 
 #include "common/clock.h"
+#include "tests/unit/support/child.h"
 #include "tests/unit/support/scratch.h"
 
 #include <dirent.h>
@@ -118,8 +119,7 @@ static void put_for_ever(int version)
 
 static pid_t start_writer(int version)
 {
-    pid_t pid = fork();
-    assert_true(pid >= 0);
+    pid_t pid = child_fork(SIGKILL);
     if (pid == 0)
         put_for_ever(version);
     return pid;

@@ -1,7 +1,6 @@
 #include "tests/unit/support/cluster.h"
 
 #include <assert.h>
-#include <dirent.h>
 #include <fcntl.h>
 #include <glob.h>
 #include <grp.h>
@@ -15,9 +14,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define PATH_BYTES   96
-#define ANSWER_BYTES (1024u * 1024)
-#define START_TRIES  12000 /* of 10 ms */
+#include "tests/unit/support/child.h"
+#include "tests/unit/support/scratch.h"
+
+#define PATH_BYTES          96
+#define DIRECTORY_BYTES_MAX 76
+#define ANSWER_BYTES        (1024u * 1024)
+#define START_TRIES         12000 /* of 10 ms */
 
 struct cluster_t {
     char programs[PATH_BYTES]; /* where initdb and postgres are */
@@ -40,11 +43,10 @@ static void leave_root(void)
  * process, whatever ends it. */
 static pid_t start_program(const char *const arguments[], int output)
 {
-    pid_t pid = fork();
-    assert(pid >= 0);
+    pid_t pid = child_fork(SIGKILL);
     if (pid == 0) {
         leave_root();
-        prctl(PR_SET_PDEATHSIG, SIGQUIT);
+        prctl(PR_SET_PDEATHSIG, SIGQUIT); /* again: who changes the user is not watched any more */
         dup2(output, STDOUT_FILENO);
         dup2(output, STDERR_FILENO);
         execv(arguments[0], (char *const *)arguments);
@@ -90,16 +92,17 @@ static void find_programs(cluster_t *self)
 
 static void make_directory(cluster_t *self)
 {
-    snprintf(self->directory, PATH_BYTES, "/tmp/postcall-pg-XXXXXX");
-    char *made = mkdtemp(self->directory);
-    assert(made);
+    char directory[SCRATCH_PATH_BYTES];
+    scratch_new(directory);
+    assert(strlen(directory) < DIRECTORY_BYTES_MAX && "a socket has room there: unix(7)");
+    strcpy(self->directory, directory);
     const struct passwd *user = geteuid() == 0 ? getpwnam("postgres") : NULL;
     if (user) {
         int status = chown(self->directory, user->pw_uid, user->pw_gid);
         assert(status == 0);
     }
-    snprintf(self->files, PATH_BYTES, "%.40s/files", self->directory);
-    snprintf(self->log, PATH_BYTES, "%.40s/log", self->directory);
+    snprintf(self->files, PATH_BYTES, "%.75s/files", self->directory);
+    snprintf(self->log, PATH_BYTES, "%.75s/log", self->directory);
 }
 
 static void configure(const cluster_t *self, const char *configuration)
@@ -202,22 +205,6 @@ void cluster_stop(cluster_t *self, int signal_number)
     self->server = 0;
 }
 
-static int remove_entry(const char *path)
-{
-    DIR *directory = opendir(path);
-    if (!directory)
-        return unlink(path);
-    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
-        char inner[512];
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
-            continue;
-        snprintf(inner, sizeof(inner), "%.240s/%s", path, entry->d_name);
-        remove_entry(inner);
-    }
-    closedir(directory);
-    return rmdir(path);
-}
-
 void cluster_destroy(cluster_t **self_pointer)
 {
     cluster_t *self = *self_pointer;
@@ -225,7 +212,7 @@ void cluster_destroy(cluster_t **self_pointer)
         return;
     if (self->server)
         cluster_stop(self, SIGINT);
-    remove_entry(self->directory);
+    scratch_remove(self->directory);
     free(self);
     *self_pointer = NULL;
 }

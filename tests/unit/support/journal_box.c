@@ -1,8 +1,8 @@
 #include "tests/unit/support/journal_box.h"
 
 #include "common/clock.h"
+#include "tests/unit/support/scratch.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
@@ -23,11 +23,8 @@ static void must(bool holds, const char *what)
 
 void journal_box_make(journal_box_t *self)
 {
-    const char *temporary = getenv("TMPDIR");
     *self = (journal_box_t){0};
-    snprintf(self->directory, sizeof(self->directory), "%s/postcall-journal-XXXXXX",
-             temporary ? temporary : "/tmp");
-    must(mkdtemp(self->directory) != NULL, "no directory");
+    scratch_new(self->directory);
     self->options = (journal_options_t){
         .directory = self->directory,
         .segment_bytes = 1u << 20,
@@ -52,18 +49,10 @@ void journal_box_close(journal_box_t *self)
     journal_close(&self->journal);
 }
 
-static int remove_entry(const char *path, const struct stat *status, int type, struct FTW *walk)
-{
-    (void)status;
-    (void)type;
-    (void)walk;
-    return remove(path);
-}
-
 void journal_box_remove(journal_box_t *self)
 {
     journal_box_close(self);
-    must(nftw(self->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS) == 0, "not removed");
+    scratch_remove(self->directory);
 }
 
 const char *journal_box_path(const journal_box_t *self, const char *below)

@@ -19,7 +19,7 @@ typedef struct {
     journal_t *journal;
 } journal_box_t;
 
-/* Makes a directory under $TMPDIR or /tmp, and options: segments of 1 MiB, 1 GiB in all, a day of
+/* Makes a directory as scratch_new does, and options: segments of 1 MiB, 1 GiB in all, a day of
  * retention, sinks logger, recorder and resources-sink. */
 void journal_box_make(journal_box_t *self);
 void journal_box_open(journal_box_t *self);

@@ -6,16 +6,15 @@
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-void scratch_new(char path[SCRATCH_PATH_BYTES])
-{
-    const char *parent = getenv("TMPDIR");
-    scratch_join(path, parent ? parent : "/tmp", "postcall-test-XXXXXX");
-    assert(mkdtemp(path));
-}
+#define TRIES_MAX 100 /* to remove a directory: who was killed with us may still write there */
+
+/* Where this process has its directories; none yet when empty. */
+static char root[SCRATCH_PATH_BYTES];
 
 static int remove_entry(const char *path, const struct stat *entry, int kind, struct FTW *place)
 {
@@ -23,6 +22,62 @@ static int remove_entry(const char *path, const struct stat *entry, int kind, st
     (void)kind;
     (void)place;
     return remove(path);
+}
+
+/* Waits until no process holds the other end of the pipe, and removes the root. */
+static void remove_behind(int end)
+{
+    char byte;
+    (void)setsid(); /* an interrupt from the terminal is for the others */
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        (void)close(fd);
+    while (read(end, &byte, 1) < 0)
+        ;
+    for (int i = 0; i < TRIES_MAX && access(root, F_OK) == 0; i++) {
+        (void)nftw(root, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+        (void)usleep(i > 0 ? 100000 : 0);
+    }
+    _exit(0);
+}
+
+/* The root is removed by a process of its own, however this one ends. */
+static void make_root(void)
+{
+    const char *parent = getenv("TMPDIR");
+    int ends[2];
+    scratch_join(root, parent ? parent : "/tmp", "postcall-test-XXXXXX");
+    assert(mkdtemp(root));
+    assert(chmod(root, 0711) == 0);
+    assert(pipe2(ends, O_CLOEXEC) == 0);
+    pid_t remover = fork();
+    assert(remover >= 0);
+    if (remover == 0) {
+        close(ends[1]);
+        remove_behind(ends[0]);
+    }
+    close(ends[0]); /* the other end stays open for as long as this process lives */
+}
+
+static void join_root(char path[SCRATCH_PATH_BYTES])
+{
+    if (!*root)
+        make_root();
+    scratch_join(path, root, "XXXXXX");
+}
+
+void scratch_new(char path[SCRATCH_PATH_BYTES])
+{
+    join_root(path);
+    assert(mkdtemp(path));
+}
+
+void scratch_file(char path[SCRATCH_PATH_BYTES], const char *text)
+{
+    join_root(path);
+    int fd = mkstemp(path);
+    assert(fd >= 0);
+    close(fd);
+    scratch_write(path, text, strlen(text));
 }
 
 void scratch_remove(const char *path)

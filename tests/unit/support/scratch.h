@@ -8,8 +8,13 @@
 
 #define SCRATCH_PATH_BYTES 512
 
-/* Makes an empty directory below $TMPDIR or /tmp and writes its path. */
+/* Makes an empty directory and writes its path.  All of them stand in one directory of this process
+ * below $TMPDIR or /tmp, which is gone soon after the process and its children, even if they were
+ * killed. */
 void scratch_new(char path[SCRATCH_PATH_BYTES]);
+
+/* Makes a file with this text in a place like that, and writes its path. */
+void scratch_file(char path[SCRATCH_PATH_BYTES], const char *text);
 
 /* Unmounts what scratch_mount mounted there, and removes the directory with all that is in it. */
 void scratch_remove(const char *path);
