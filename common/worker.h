@@ -3,6 +3,7 @@
  * batches.
  *
  * It decides nothing: what an event's outcome is, is its caller's.  PROTOCOL.md has the messages.
+ * At debug it logs each event that it hands out ("taken") and each lease that ends ("reported").
  *
  * One turn of the caller's loop: worker_hear until it returns 0, worker_next for what can be worked
  * on, worker_report for what is finished, worker_flush, worker_tick.  The order matters: what a

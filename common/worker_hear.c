@@ -1,6 +1,7 @@
 #include "common/worker_private.h"
 
-#include <assert.h>
+#include "common/log_event.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -231,6 +232,14 @@ int worker_hear(worker_t *self, int64_t now_ms, worker_input_t *input)
     }
 }
 
+static void log_taken(const message_event_t *event)
+{
+    log_line(LOG_LEVEL_DEBUG, "taken", LOG_EVENT_ID(event->event_id.bytes),
+             LOG_TENANT(event->business_id, event->location_id),
+             LOG_TEXT_N("type", event->event_type.bytes, event->event_type.length),
+             LOG_TEXT("alone", event->alone ? "true" : NULL));
+}
+
 worker_event_t *worker_next(worker_t *self)
 {
     worker_event_t *event = self->waiting;
@@ -243,5 +252,6 @@ worker_event_t *worker_next(worker_t *self)
     self->given++;
     if (event->event.alone)
         self->given_alone = true;
+    log_taken(&event->event);
     return event;
 }

@@ -1,5 +1,6 @@
 #include "common/worker_private.h"
 
+#include "common/log_event.h"
 #include "proto/routes.h"
 
 #include <assert.h>
@@ -86,6 +87,15 @@ static void unlink_event(worker_t *self, worker_event_t *event)
         self->given_alone = false;
 }
 
+static void log_reported(const message_event_t *event, const char *sink,
+                         const worker_outcome_t *outcome)
+{
+    log_line(LOG_LEVEL_DEBUG, "reported", LOG_EVENT_ID(event->event_id.bytes),
+             LOG_TENANT(event->business_id, event->location_id), LOG_TEXT("sink", sink),
+             LOG_TEXT("outcome", outcome->outcome), LOG_TEXT("reason", outcome->reason),
+             LOG_TEXT("detail", outcome->detail), LOG_TEXT("scope", outcome->scope));
+}
+
 void worker_report(worker_t *self, worker_event_t **event_p, size_t sink,
                    const worker_outcome_t *outcome)
 {
@@ -94,6 +104,7 @@ void worker_report(worker_t *self, worker_event_t **event_p, size_t sink,
     add_report(self, event, sink, outcome);
     if (is_working(outcome->outcome))
         return;
+    log_reported(&event->event, self->options.sinks[sink], outcome);
     event->sinks &= ~(1u << sink);
     if (event->sinks == 0) {
         unlink_event(self, event);

@@ -1,6 +1,5 @@
 #include "common/clock.h"
-#include "common/ids.h"
-#include "common/log.h"
+#include "common/log_event.h"
 #include "ingress/deliver_private.h"
 #include "proto/routes.h"
 
@@ -11,14 +10,23 @@ enum { COUNT_DONE, COUNT_RETRY, COUNT_DEAD };
 
 /* Settling. */
 
-static void log_settled(const deliver_t *self, const pair_t *pair, const char *outcome,
+/* Whose an event is, for a line of log; empty when that is not known. */
+static disk_resolution_t tenant_of(deliver_t *self, const entry_t *entry)
+{
+    disk_resolution_t resolution = {0};
+    (void)journal_resolution_find(self->journal, entry->provider, entry->conversation_id,
+                                  &resolution, NULL); /* unreadable is as good as unknown here */
+    return resolution;
+}
+
+static void log_settled(deliver_t *self, const pair_t *pair, const char *outcome,
                         wire_view_t reason)
 {
-    char event_id[IDS_TEXT_BYTES];
     if (!log_enabled(LOG_LEVEL_DEBUG))
         return;
-    ids_format(pair->entry->event_id, event_id);
-    log_line(LOG_LEVEL_DEBUG, "settled", LOG_TEXT("event_id", event_id),
+    disk_resolution_t tenant = tenant_of(self, pair->entry);
+    log_line(LOG_LEVEL_DEBUG, "settled", LOG_EVENT_ID(pair->entry->event_id),
+             LOG_TENANT(tenant.business_id, tenant.location_id),
              LOG_TEXT("sink", self->sinks[pair->sink]), LOG_TEXT("outcome", outcome),
              LOG_TEXT_N("reason", reason.bytes, reason.length), LOG_NUMBER("tries", pair->tries));
 }
@@ -162,9 +170,9 @@ static void buried(deliver_t *self, const letters_result_t *result)
     bool readable = deliver_read_again(self, entry, &event) == 1;
     const char *sink = readable && dead_at_intake(&event) ? "all" : self->sinks[pair->sink];
     count_dead(self, pair->dead_reason, sink);
-    char event_id[IDS_TEXT_BYTES];
-    ids_format(entry->event_id, event_id);
-    log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay", LOG_TEXT("event_id", event_id),
+    disk_resolution_t tenant = tenant_of(self, entry);
+    log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay", LOG_EVENT_ID(entry->event_id),
+             LOG_TENANT(tenant.business_id, tenant.location_id),
              LOG_NUMBER("sequence", result->sequence), LOG_TEXT("sink", sink),
              LOG_TEXT("reason", pair->dead_reason), LOG_TEXT("detail", pair->dead_detail));
     settle_buried(self, pair, readable ? &event : NULL);
@@ -187,15 +195,15 @@ static void act(deliver_t *self, pair_t *pair, act_t act, const message_outcome_
         (void)deliver_bury(self, pair); /* tried again when the house is kept */
 }
 
-static void log_retry(const deliver_t *self, const pair_t *pair, const message_outcome_t *outcome)
+static void log_retry(deliver_t *self, const pair_t *pair, const message_outcome_t *outcome)
 {
     static log_throttle_t throttle;
     uint64_t suppressed;
     if (!log_allow(&throttle, 1000, &suppressed))
         return;
-    char event_id[IDS_TEXT_BYTES];
-    ids_format(pair->entry->event_id, event_id);
-    log_line(LOG_LEVEL_WARN, "not delivered, retrying", LOG_TEXT("event_id", event_id),
+    disk_resolution_t tenant = tenant_of(self, pair->entry);
+    log_line(LOG_LEVEL_WARN, "not delivered, retrying", LOG_EVENT_ID(pair->entry->event_id),
+             LOG_TENANT(tenant.business_id, tenant.location_id),
              LOG_TEXT("sink", self->sinks[pair->sink]),
              LOG_TEXT_N("reason", outcome->reason.bytes, outcome->reason.length),
              LOG_TEXT_N("detail", outcome->detail.bytes, outcome->detail.length),

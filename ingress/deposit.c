@@ -1,7 +1,6 @@
 #include "ingress/deposit.h"
 
-#include "common/ids.h"
-#include "common/log.h"
+#include "common/log_event.h"
 
 #include <stddef.h>
 #include <stdlib.h>
@@ -141,11 +140,7 @@ static void log_stored(const deposit_t *self, journal_answer_t answer)
                                         [JOURNAL_DUPLICATE] = "duplicate",
                                         [JOURNAL_FULL] = "full",
                                         [JOURNAL_DEAD] = "dead"};
-    if (!log_enabled(LOG_LEVEL_DEBUG))
-        return;
-    char id[IDS_TEXT_BYTES];
-    ids_format(self->plan.event_id, id);
-    log_line(LOG_LEVEL_DEBUG, "webhook", LOG_TEXT("event_id", id),
+    log_line(LOG_LEVEL_DEBUG, "webhook", LOG_EVENT_ID(self->plan.event_id),
              LOG_TEXT("type", self->webhook.type), LOG_NUMBER("bytes", self->envelope.body.bytes),
              LOG_TEXT("journal", words[answer]));
 }

@@ -68,7 +68,11 @@ int item_set_recorded(item_t *self, wire_view_t business_id, wire_view_t locatio
                 copy_text(self->recording_key, sizeof(self->recording_key), recording_key);
     self->record_calls = record_calls;
     self->resolved = fits;
-    return fits ? 0 : -1;
+    if (!fits)
+        return -1;
+    self->upstream->event.business_id = wire_view(self->business_id);
+    self->upstream->event.location_id = wire_view(self->location_id);
+    return 0;
 }
 
 record_status_t item_make(item_t *self, json_reader_t *reader, const record_rules_t *rules,

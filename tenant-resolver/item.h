@@ -46,7 +46,9 @@ void item_destroy(item_t **self_p);
 /* Takes the tenant over; 0, or -1 when keys cannot be made of its ids (an invalid tenant). */
 int item_set_tenant(item_t *self, const agent_verdict_t *verdict, const char *recordings_prefix,
                     fault_t *fault);
-/* Takes over what was recorded; 0, or -1 when it is longer than a tenant's ids or keys can be. */
+/* Takes over what was recorded; 0, or -1 when it is longer than a tenant's ids or keys can be.  The
+ * upstream event has the tenant from then on too, as if it had come with it: in views into the
+ * item, which goes after it. */
 int item_set_recorded(item_t *self, wire_view_t business_id, wire_view_t location_id,
                       bool record_calls, wire_view_t transcript_key, wire_view_t recording_key);
 

@@ -1,5 +1,6 @@
 #include "tenant-resolver/relay_private.h"
 
+#include "common/log_event.h"
 #include "proto/routes.h"
 
 #include <stdlib.h>
@@ -86,10 +87,13 @@ void relay_take_go(relay_t *self, size_t source, const message_resolution_t *fin
         twin = item->twin;
         if (!wire_same(item->upstream->event.event_id, final->event_id) ||
             item_set_recorded(item, final->business_id, final->location_id, final->record_calls,
-                              final->transcript_key, final->recording_key) != 0)
+                              final->transcript_key, final->recording_key) != 0) {
             relay_report_all(self, item, &relay_handed_back);
-        else
+        } else {
+            log_line(LOG_LEVEL_DEBUG, "resolved", LOG_EVENT_ID(final->event_id.bytes),
+                     LOG_TENANT(final->business_id, final->location_id));
             relay_route(self, item);
+        }
     }
 }
 
