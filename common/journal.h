@@ -5,7 +5,7 @@
  * the last fdatasync ran, writes it, syncs once, and completes all of it (group commit).  The
  * dispatcher reads what is durable.  Formats are in proto/JOURNAL.md.
  *
- * It decides nothing about delivery: windows, leases and cursors are in ingress/dispatch.
+ * It decides nothing about delivery: windows, leases and cursors are in delivery/dispatch.
  *
  * Directory of a slot (all names are made by the journal, none from outside):
  *   lock                                 held by the process that has the slot

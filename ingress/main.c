@@ -7,7 +7,7 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "common/vitals.h"
-#include "ingress/deliver.h"
+#include "delivery/deliver.h"
 #include "ingress/forecast.h"
 #include "ingress/http.h"
 #include "ingress/settings.h"

@@ -3,7 +3,7 @@
 #define POSTCALL_INGRESS_SETTINGS_H
 
 #include "common/settings.h"
-#include "ingress/deliver.h"
+#include "delivery/deliver.h"
 #include "ingress/http.h"
 
 typedef struct {

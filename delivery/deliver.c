@@ -1,4 +1,4 @@
-#include "ingress/deliver_private.h"
+#include "delivery/deliver_private.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 #include "common/log.h"
-#include "ingress/deliver_private.h"
+#include "delivery/deliver_private.h"
 #include "proto/routes.h"
 
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Thousands of random inputs against a simple account of what must hold, whatever comes. */
-#include "ingress/dispatch.h"
+#include "delivery/dispatch.h"
 #include "proto/routes.h"
 
 #include <setjmp.h>

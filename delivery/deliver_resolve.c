@@ -1,7 +1,7 @@
 /* Whose an event is: recorded when a resolver has found out, and confirmed by `go` once the record
  * is on stable storage. */
 #include "common/clock.h"
-#include "ingress/deliver_private.h"
+#include "delivery/deliver_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -5,8 +5,8 @@
  * so nothing fails, and a node is put in or dropped in about constant time however many there are.
  *
  * Thread rule: one thread. */
-#ifndef POSTCALL_INGRESS_DUE_H
-#define POSTCALL_INGRESS_DUE_H
+#ifndef POSTCALL_DELIVERY_DUE_H
+#define POSTCALL_DELIVERY_DUE_H
 
 #include <stdint.h>
 

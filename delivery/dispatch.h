@@ -13,11 +13,11 @@
  * answers in its place (an agent that nobody knows, an event handed back) says nothing about it.
  *
  * Thread rule: one thread. */
-#ifndef POSTCALL_INGRESS_DISPATCH_H
-#define POSTCALL_INGRESS_DISPATCH_H
+#ifndef POSTCALL_DELIVERY_DISPATCH_H
+#define POSTCALL_DELIVERY_DISPATCH_H
 
 #include "common/journal.h"
-#include "ingress/due.h"
+#include "delivery/due.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>

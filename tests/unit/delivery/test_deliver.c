@@ -1,5 +1,5 @@
 /* Delivery from a real journal to a worker over a real socket, on the test's clock. */
-#include "ingress/deliver.h"
+#include "delivery/deliver.h"
 
 #include "common/dead_letters.h"
 #include "proto/routes.h"

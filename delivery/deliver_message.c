@@ -1,5 +1,5 @@
 #include "common/log.h"
-#include "ingress/deliver_private.h"
+#include "delivery/deliver_private.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "ingress/dispatch_private.h"
+#include "delivery/dispatch_private.h"
 #include "proto/routes.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "common/clock.h"
 #include "common/log.h"
-#include "ingress/deliver_private.h"
+#include "delivery/deliver_private.h"
 #include "proto/routes.h"
 
 /* A state is over when it was not seen in so many measures, one a second. */

@@ -1,4 +1,4 @@
-#include "ingress/due.h"
+#include "delivery/due.h"
 
 #include <stddef.h>
 

@@ -1,12 +1,12 @@
 /* deliver_private: what the files of deliver share.  deliver.c turns the wheel, deliver_give.c
  * decides what goes out, deliver_message.c sends it, deliver_hear.c takes what comes back,
  * deliver_resolve.c records whose it is, deliver_measure.c shows how it goes. */
-#ifndef POSTCALL_INGRESS_DELIVER_PRIVATE_H
-#define POSTCALL_INGRESS_DELIVER_PRIVATE_H
+#ifndef POSTCALL_DELIVERY_DELIVER_PRIVATE_H
+#define POSTCALL_DELIVERY_DELIVER_PRIVATE_H
 
 #include "common/number_map.h"
-#include "ingress/deliver.h"
-#include "ingress/letters.h"
+#include "delivery/deliver.h"
+#include "delivery/letters.h"
 
 /* Events that one group of cursors may look at, and that one sink may be given again, before the
  * loop hears again what came back and the others have their turn. */

@@ -5,15 +5,15 @@
  * that stand at the same place are one group and send an event once, for all of them.  A sink that
  * cannot take the event leaves the group and falls behind by itself.
  *
- * Thread rule: one thread, the ingress's main loop; it never syncs and never blocks but for reads
+ * Thread rule: one thread, its owner's main loop; it never syncs and never blocks but for reads
  * of the journal. */
-#ifndef POSTCALL_INGRESS_DELIVER_H
-#define POSTCALL_INGRESS_DELIVER_H
+#ifndef POSTCALL_DELIVERY_DELIVER_H
+#define POSTCALL_DELIVERY_DELIVER_H
 
 #include "common/journal.h"
 #include "common/metrics.h"
 #include "common/source.h"
-#include "ingress/dispatch.h"
+#include "delivery/dispatch.h"
 
 #include <poll.h>
 

@@ -1,4 +1,4 @@
-#include "ingress/dispatch_private.h"
+#include "delivery/dispatch_private.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "common/clock.h"
 #include "common/log_event.h"
-#include "ingress/deliver_private.h"
+#include "delivery/deliver_private.h"
 #include "proto/routes.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-#include "ingress/dispatch.h"
+#include "delivery/dispatch.h"
 #include "proto/routes.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "ingress/letters.h"
+#include "delivery/letters.h"
 
 #include "common/offload.h"
 

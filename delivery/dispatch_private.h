@@ -1,10 +1,10 @@
 /* dispatch_private: what the files of dispatch share.  dispatch.c keeps the pairs and their states,
  * dispatch_give.c says what may go, dispatch_hear.c moves a pair on by what came back. */
-#ifndef POSTCALL_INGRESS_DISPATCH_PRIVATE_H
-#define POSTCALL_INGRESS_DISPATCH_PRIVATE_H
+#ifndef POSTCALL_DELIVERY_DISPATCH_PRIVATE_H
+#define POSTCALL_DELIVERY_DISPATCH_PRIVATE_H
 
 #include "common/number_map.h"
-#include "ingress/dispatch.h"
+#include "delivery/dispatch.h"
 
 /* Run-outs after which an event is a suspect. */
 #define SUSPECT_RUN_OUTS 2

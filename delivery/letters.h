@@ -4,8 +4,8 @@
  * storage, or when that failed; then it is asked for again.
  *
  * Thread rule: one thread, the dispatcher's. */
-#ifndef POSTCALL_INGRESS_LETTERS_H
-#define POSTCALL_INGRESS_LETTERS_H
+#ifndef POSTCALL_DELIVERY_LETTERS_H
+#define POSTCALL_DELIVERY_LETTERS_H
 
 #include "common/dead_letters.h"
 #include "proto/messages.h"
