@@ -191,8 +191,8 @@ bool source_give(source_t *self, source_peer_t peer_id, message_event_t *event, 
     }
     event->incarnation = source_incarnation(self);
     event->sinks = (wire_list_t){told, count};
-    hop_result_t result =
-        source_say(self, &peer->route, MESSAGE_EVENT, &message_event, event, body);
+    const char *type = event->deletes ? MESSAGE_DELETE : MESSAGE_EVENT;
+    hop_result_t result = source_say(self, &peer->route, type, &message_event, event, body);
     event->sinks = (wire_list_t){0};
     if (result != HOP_SENT) {
         while (count > 0)

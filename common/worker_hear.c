@@ -39,7 +39,7 @@ static bool take_leases(const worker_t *self, worker_event_t *event)
 
 /* Makes an event of the message; NULL when it cannot be read, and then it is not held either: the
  * next pong tells the source that its lease is lost. */
-static worker_event_t *event_new(worker_t *self, size_t source)
+static worker_event_t *event_new(worker_t *self, size_t source, bool deletes)
 {
     worker_event_t *event = calloc(1, sizeof(*event));
     if (!event)
@@ -55,6 +55,7 @@ static worker_event_t *event_new(worker_t *self, size_t source)
         worker_free_event(event);
         return NULL;
     }
+    event->event.deletes = deletes;
     return event;
 }
 
@@ -84,9 +85,9 @@ static void learn_incarnation(worker_source_t *source, wire_view_t incarnation)
     source->incarnation_known = true;
 }
 
-static int hear_event(worker_t *self, size_t index, worker_input_t *input)
+static int hear_event(worker_t *self, size_t index, bool deletes, worker_input_t *input)
 {
-    worker_event_t *event = event_new(self, index);
+    worker_event_t *event = event_new(self, index, deletes);
     if (!event)
         return not_the_protocol(input, index, "an event that cannot be taken");
     learn_incarnation(&self->sources[index], event->event.incarnation);
@@ -172,8 +173,9 @@ static int hear(worker_t *self, size_t index, worker_input_t *input)
     worker_source_found(self, source);
     source->again = source->again || source->was_lost;
     source->was_lost = false;
-    if (wire_equals(type, MESSAGE_EVENT))
-        return hear_event(self, index, input);
+    bool deletes = wire_equals(type, MESSAGE_DELETE);
+    if (deletes || wire_equals(type, MESSAGE_EVENT))
+        return hear_event(self, index, deletes, input);
     if (wire_equals(type, MESSAGE_PING))
         return hear_ping(self, index, input);
     if (wire_equals(type, MESSAGE_GO))

@@ -1,7 +1,5 @@
 #include "proto/disk.h"
 
-#include "proto/messages.h"
-
 #define COUNT(array)     (sizeof(array) / sizeof((array)[0]))
 #define AT(type, member) .name = #member, .offset = offsetof(type, member)
 #define TABLE(label, type, rows)                                                                   \
@@ -52,6 +50,8 @@ static const wire_field_t resolution_fields[] = {
     {AT(disk_resolution_t, transcript_key), KEY, NEEDED},
     {AT(disk_resolution_t, recording_key), KEY, NEEDED},
     {AT(disk_resolution_t, at_us), NUMBER, NEEDED},
+    {AT(disk_resolution_t, former), .kind = WIRE_LIST, .limit = MESSAGE_FORMER_MAX,
+     .items = &message_tenant},
 };
 const wire_table_t disk_resolution = TABLE("resolution", disk_resolution_t, resolution_fields);
 

@@ -4,7 +4,7 @@
 #ifndef POSTCALL_PROTO_DISK_H
 #define POSTCALL_PROTO_DISK_H
 
-#include "proto/wire.h"
+#include "proto/messages.h"
 
 /* Kinds of a framed record. */
 typedef enum {
@@ -49,6 +49,7 @@ typedef struct {
     wire_view_t transcript_key;
     wire_view_t recording_key;
     uint64_t at_us;
+    wire_list_t former; /* message_tenant_t: whose it was recorded to be before, latest first */
 } disk_resolution_t;
 
 typedef struct {

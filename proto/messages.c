@@ -15,6 +15,7 @@
 #define NUMBER   .kind = WIRE_UINT
 #define FLAG     .kind = WIRE_BOOL
 #define NEEDED   .required = true
+#define FORMER   .kind = WIRE_LIST, .limit = MESSAGE_FORMER_MAX, .items = &message_tenant
 
 static const wire_field_t capacity_fields[] = {
     {AT(message_capacity_t, sink), NAME, NEEDED},
@@ -45,6 +46,14 @@ static const wire_field_t sink_lease_fields[] = {
 static const wire_table_t sink_lease_table =
     TABLE("sinks", message_sink_lease_t, sink_lease_fields);
 
+static const wire_field_t tenant_fields[] = {
+    {AT(message_tenant_t, business_id), ID, NEEDED},
+    {AT(message_tenant_t, location_id), ID, NEEDED},
+    {AT(message_tenant_t, transcript_key), KEY},
+    {AT(message_tenant_t, recording_key), KEY},
+};
+const wire_table_t message_tenant = TABLE("former", message_tenant_t, tenant_fields);
+
 static const wire_field_t event_fields[] = {
     {AT(message_event_t, incarnation), RANDOM, NEEDED},
     {AT(message_event_t, sequence), NUMBER, NEEDED},
@@ -52,6 +61,7 @@ static const wire_field_t event_fields[] = {
     {AT(message_event_t, sinks), .kind = WIRE_LIST, .limit = MESSAGE_SINKS_MAX,
      .items = &sink_lease_table, NEEDED},
     {AT(message_event_t, alone), FLAG},
+    {AT(message_event_t, reassign), FLAG},
     {AT(message_event_t, provider), NAME, NEEDED},
     {AT(message_event_t, event_type), .kind = WIRE_TEXT, .limit = MESSAGE_TYPE_BYTES_MAX, NEEDED},
     {AT(message_event_t, conversation_id), ID, NEEDED},
@@ -67,6 +77,7 @@ static const wire_field_t event_fields[] = {
     {AT(message_event_t, record_calls), FLAG},
     {AT(message_event_t, transcript_key), KEY},
     {AT(message_event_t, recording_key), KEY},
+    {AT(message_event_t, former), FORMER},
     {AT(message_event_t, version), .kind = WIRE_TEXT, .limit = 256},
     {AT(message_event_t, record), .kind = WIRE_BYTES, .limit = MESSAGE_RECORD_BYTES_MAX},
     {AT(message_event_t, object_kind), NAME},
@@ -83,6 +94,7 @@ static const wire_field_t resolution_fields[] = {
     {AT(message_resolution_t, record_calls), FLAG, NEEDED},
     {AT(message_resolution_t, transcript_key), KEY, NEEDED},
     {AT(message_resolution_t, recording_key), KEY, NEEDED},
+    {AT(message_resolution_t, former), FORMER},
 };
 static const wire_table_t resolution_table =
     TABLE("events", message_resolution_t, resolution_fields);

@@ -12,6 +12,7 @@
 #define MESSAGE_HELLO    "hello"
 #define MESSAGE_REFUSE   "refuse"
 #define MESSAGE_EVENT    "event"
+#define MESSAGE_DELETE   "delete"
 #define MESSAGE_RESOLVED "resolved"
 #define MESSAGE_GO       "go"
 #define MESSAGE_OUTCOME  "outcome"
@@ -34,6 +35,7 @@
 #define MESSAGE_DETAIL_BYTES_MAX  1024
 #define MESSAGE_RECORD_BYTES_MAX  (11u << 20)
 #define MESSAGE_SINKS_MAX         16
+#define MESSAGE_FORMER_MAX        8 /* tenants that a call is remembered to have had before */
 #define MESSAGE_BATCH_MAX         1024
 #define MESSAGE_LEASES_MAX        65536 /* that one source has out at one worker */
 #define MESSAGE_NUMBER_MAX        ((1ull << 53) - 1)
@@ -62,14 +64,25 @@ typedef struct {
     uint64_t number; /* of the lease; unique within the incarnation */
 } message_sink_lease_t;
 
+/* A tenant that a call was taken from, and where its objects are under it. */
+typedef struct {
+    wire_view_t business_id;
+    wire_view_t location_id;
+    wire_view_t transcript_key;
+    wire_view_t recording_key;
+} message_tenant_t;
+
 /* source → worker.  The first group is the lease, the second what an ingress tells of an event,
  * the third what a resolver made of it for one sink. */
 typedef struct {
+    bool deletes; /* not a field: it is a MESSAGE_DELETE, and what it names is to be removed */
+
     wire_view_t incarnation;
     uint64_t sequence;
     wire_view_t event_id;
     wire_list_t sinks; /* message_sink_lease_t */
     bool alone;
+    bool reassign; /* today's tenant counts, and what stands under others goes */
 
     wire_view_t provider;
     wire_view_t event_type;
@@ -86,6 +99,7 @@ typedef struct {
     bool record_calls;
     wire_view_t transcript_key;
     wire_view_t recording_key;
+    wire_list_t former; /* message_tenant_t: whose it was recorded to be before */
 
     wire_view_t version;
     wire_view_t record;
@@ -103,6 +117,7 @@ typedef struct {
     bool record_calls;
     wire_view_t transcript_key;
     wire_view_t recording_key;
+    wire_list_t former; /* message_tenant_t, of a go */
 } message_resolution_t;
 
 typedef struct {
@@ -147,7 +162,8 @@ typedef struct {
 
 extern const wire_table_t message_hello;
 extern const wire_table_t message_refuse;
-extern const wire_table_t message_event;
+extern const wire_table_t message_event; /* of `event` and `delete` */
+extern const wire_table_t message_tenant;
 extern const wire_table_t message_resolutions;
 extern const wire_table_t message_outcomes;
 extern const wire_table_t message_ping;

@@ -92,6 +92,8 @@ static void every_message_is_described(void **state)
     holds("who", &message_who);
     holds("event", &message_event);
     holds("sinks", items_of(&message_event, "sinks"));
+    holds("former", items_of(&message_event, "former"));
+    holds("former", items_of(items_of(&message_resolutions, "events"), "former"));
     holds("outcome", &message_outcomes);
     holds("outcomes", items_of(&message_outcomes, "outcomes"));
     holds("resolved", &message_resolutions);

@@ -34,6 +34,16 @@ static const message_sink_lease_t leases[] = {{WIRE_VIEW(SINK_LOGGER), 41},
                                               {WIRE_VIEW(SINK_RECORDER), 42}};
 static const message_resolution_t resolution = {
     .incarnation = INCARNATION, .sequence = 7, .event_id = EVENT_ID, RESOLUTION};
+static const message_tenant_t former[] = {
+    {WIRE_VIEW("B0100000"), WIRE_VIEW("L0100001"), WIRE_VIEW("transcripts/B0100000/conv_1.json"),
+     WIRE_VIEW("recordings/B0100000/L0100001/conv_1.mp3")},
+    {.business_id = WIRE_VIEW("B0100002"), .location_id = WIRE_VIEW("L0100002")},
+};
+static const message_resolution_t reassigned = {.incarnation = INCARNATION,
+                                                .sequence = 7,
+                                                .event_id = EVENT_ID,
+                                                RESOLUTION,
+                                                .former = {former, 2}};
 static const message_outcome_t outcomes[] = {
     {.incarnation = INCARNATION,
      .sequence = 7,
@@ -58,6 +68,14 @@ static const disk_resolution_t recorded = {.sequence = 7,
                                            .conversation_id = WIRE_VIEW("conv_1"),
                                            RESOLUTION,
                                            .at_us = 1795171397584850};
+
+static const disk_resolution_t recorded_reassigned = {.sequence = 7,
+                                                      .event_id = EVENT_ID,
+                                                      .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+                                                      .conversation_id = WIRE_VIEW("conv_1"),
+                                                      RESOLUTION,
+                                                      .former = {former, 2},
+                                                      .at_us = 1795171397584850};
 
 static const message_hello_t hello = {
     .versions = {versions, 1},
@@ -101,7 +119,49 @@ static const message_event_t event_full = {
     .object_kind = WIRE_VIEW(OBJECT_TRANSCRIPT),
     .object_key = WIRE_VIEW("transcripts/B0100001/conv_1.json"),
 };
+static const message_event_t event_reassign = {
+    .incarnation = INCARNATION,
+    .sequence = 7,
+    .event_id = EVENT_ID,
+    .sinks = {leases, 2},
+    .alone = true,
+    .reassign = true,
+    .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+    .event_type = WIRE_VIEW("post_call_transcription"),
+    .conversation_id = WIRE_VIEW("conv_1"),
+    .tenant_key_kind = WIRE_VIEW("agent_id"),
+    .tenant_key = WIRE_VIEW("agent_xyz123"),
+    .event_time = WIRE_VIEW("1739537297"),
+    .received_us = 1795171397584850,
+    .digest = DIGEST,
+    .resolved = true,
+    RESOLUTION,
+    .former = {former, 2},
+    .version = WIRE_VIEW("1739537297000000-1795171397584850-30313233"),
+    .record = WIRE_VIEW("{\"resourceType\":\"agent-logs\"}"),
+    .object_kind = WIRE_VIEW(OBJECT_TRANSCRIPT),
+    .object_key = WIRE_VIEW("transcripts/B0100001/conv_1.json"),
+};
+static const message_event_t delete_object = {
+    .deletes = true,
+    .incarnation = INCARNATION,
+    .sequence = 7,
+    .event_id = EVENT_ID,
+    .sinks = {leases + 1, 1},
+    .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+    .event_type = WIRE_VIEW("post_call_transcription"),
+    .conversation_id = WIRE_VIEW("conv_1"),
+    .received_us = 1795171397584850,
+    .digest = DIGEST,
+    .resolved = true,
+    .business_id = WIRE_VIEW("B0100000"),
+    .location_id = WIRE_VIEW("L0100001"),
+    .version = WIRE_VIEW("1739537297000000-1795171397584850-30313233"),
+    .object_kind = WIRE_VIEW(OBJECT_TRANSCRIPT),
+    .object_key = WIRE_VIEW("transcripts/B0100000/conv_1.json"),
+};
 static const message_resolutions_t resolutions = {{&resolution, 1}};
+static const message_resolutions_t reassignments = {{&reassigned, 1}};
 static const message_outcomes_t two_outcomes = {{outcomes, 2}};
 static const message_outcomes_t one_outcome = {{outcomes, 1}};
 static const message_ping_t ping_of_worker = {.number = 3};
@@ -176,8 +236,11 @@ static const vector_t vectors[] = {
     {"refuse-minimal", MESSAGE_REFUSE, &message_refuse, &refuse_minimal},
     {"event", MESSAGE_EVENT, &message_event, &event_full},
     {"event-minimal", MESSAGE_EVENT, &message_event, &event_minimal},
+    {"event-reassign", MESSAGE_EVENT, &message_event, &event_reassign},
+    {"delete", MESSAGE_DELETE, &message_event, &delete_object},
     {"resolved", MESSAGE_RESOLVED, &message_resolutions, &resolutions},
     {"go", MESSAGE_GO, &message_resolutions, &resolutions},
+    {"go-reassigned", MESSAGE_GO, &message_resolutions, &reassignments},
     {"outcome", MESSAGE_OUTCOME, &message_outcomes, &two_outcomes},
     {"outcome-minimal", MESSAGE_OUTCOME, &message_outcomes, &one_outcome},
     {"ping-of-worker", MESSAGE_PING, &message_ping, &ping_of_worker},
@@ -189,6 +252,7 @@ static const vector_t vectors[] = {
     {"disk-event", NULL, &disk_event, &disk_event_full},
     {"disk-event-minimal", NULL, &disk_event, &disk_event_minimal},
     {"disk-resolution", NULL, &disk_resolution, &recorded},
+    {"disk-resolution-reassigned", NULL, &disk_resolution, &recorded_reassigned},
     {"disk-settlement", NULL, &disk_settlement, &settlement},
     {"disk-settlement-minimal", NULL, &disk_settlement, &settlement_minimal},
     {"disk-letter", NULL, &disk_letter, &letter},
