@@ -230,6 +230,15 @@ void log_write(log_level_t level, const char *message, const log_field_t *fields
     errno = caller_errno;
 }
 
+bool log_state_changed(log_state_t *self, bool now)
+{
+    self->quiet = now ? 0 : self->quiet + 1;
+    if (self->begun == now || (!now && self->quiet < LOG_STATE_QUIET))
+        return false;
+    self->begun = now;
+    return true;
+}
+
 bool log_allow(log_throttle_t *self, int64_t every_ms, uint64_t *suppressed)
 {
     int64_t now = clock_now_ms();

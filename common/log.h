@@ -81,6 +81,20 @@ typedef struct {
  * last true.  Only true calls touch `*suppressed`; it may be NULL. */
 bool log_allow(log_throttle_t *self, int64_t every_ms, uint64_t *suppressed);
 
+/* What was logged last of a state that comes and goes; zero-initialised = it has not begun. */
+typedef struct {
+    bool begun;
+    unsigned quiet; /* looks since it was seen */
+} log_state_t;
+
+/* A state that is over when it was not seen for so many looks. */
+#define LOG_STATE_QUIET 10
+
+/* Takes what a state is at the moment, looked at regularly: once a second, say.  True when a line
+ * is due: at once when it begins, and when it has been away for LOG_STATE_QUIET looks; so one that
+ * flaps is one line, not one a second.  One thread. */
+bool log_state_changed(log_state_t *self, bool now);
+
 log_field_t log_field_text(const char *key, const char *text);
 log_field_t log_field_text_n(const char *key, const char *text, size_t length);
 log_field_t log_field_number(const char *key, int64_t number);

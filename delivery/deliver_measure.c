@@ -3,9 +3,6 @@
 #include "delivery/deliver_private.h"
 #include "proto/routes.h"
 
-/* A state is over when it was not seen in so many measures, one a second. */
-#define QUIET_MEASURES 10
-
 void deliver_make_metrics(deliver_t *self)
 {
     static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_DEAD};
@@ -71,16 +68,12 @@ static double oldest_seconds(const deliver_lane_t *lane, const dispatch_figures_
     return age_seconds(figures->oldest_received_us);
 }
 
-/* A state that comes and goes from one second to the next is one line, not one a second. */
-static void tell(deliver_told_t *told, bool now, log_level_t level, const char *sink,
+static void tell(log_state_t *told, bool now, log_level_t level, const char *sink,
                  const char *words)
 {
-    told->quiet = now ? 0 : told->quiet + 1;
-    if (told->begun == now || (!now && told->quiet < QUIET_MEASURES))
-        return;
-    told->begun = now;
-    log_line(now ? level : LOG_LEVEL_INFO, words, LOG_TEXT("sink", sink),
-             LOG_TEXT("state", now ? "begins" : "ends"));
+    if (log_state_changed(told, now))
+        log_line(now ? level : LOG_LEVEL_INFO, words, LOG_TEXT("sink", sink),
+                 LOG_TEXT("state", now ? "begins" : "ends"));
 }
 
 static void tell_state(deliver_t *self, size_t sink, const dispatch_figures_t *figures)

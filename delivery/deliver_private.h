@@ -4,6 +4,7 @@
 #ifndef POSTCALL_DELIVERY_DELIVER_PRIVATE_H
 #define POSTCALL_DELIVERY_DELIVER_PRIVATE_H
 
+#include "common/log.h"
 #include "common/number_map.h"
 #include "delivery/deliver.h"
 #include "delivery/letters.h"
@@ -36,12 +37,6 @@ typedef enum {
     GIVEN_GONE        /* its body will never be read again */
 } given_t;
 
-/* What the log said last of a state of a sink. */
-typedef struct {
-    bool begun;
-    unsigned quiet; /* measures since it was seen */
-} deliver_told_t;
-
 typedef struct {
     metric_t *outcomes[3]; /* done, retry, dead */
     metric_t *run_outs;
@@ -55,7 +50,7 @@ typedef struct {
     metric_t *stuck;
     metric_t *held_apart_full;
     metric_t *capacity;
-    deliver_told_t told_paused, told_full, told_stuck;
+    log_state_t told_paused, told_full, told_stuck;
 } deliver_metrics_t;
 
 struct deliver_t {

@@ -37,6 +37,7 @@ typedef struct {
     const char *sinks[MESSAGE_SINKS_MAX + 1];
     int64_t next_measure_ms;
     forecast_t forecast;
+    log_state_t told_full;
     metric_t *full_in_seconds;
     metric_t *journal_bytes, *journal_max_bytes, *segments, *syncs, *stored, *deleted_early,
         *damaged;
@@ -234,6 +235,18 @@ static void read_secrets_again(daemon_t *self)
         log_line(LOG_LEVEL_INFO, "read the secrets again");
 }
 
+/* A full journal does not become empty by itself while its sinks are down, and who is refused now
+ * may never come again: someone must act.  A dead one is the loop's to tell. */
+static void show_journal(daemon_t *self, const journal_figures_t *figures)
+{
+    bool full = !figures->dead && !journal_can_store(self->journal);
+    (void)readiness_set(self->vitals.readiness, "journal", !full && !figures->dead,
+                        full ? "it is full" : "a write or sync failed"); /* told here, at error */
+    if (log_state_changed(&self->told_full, full))
+        log_line(full ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the journal is full, refusing webhooks",
+                 LOG_TEXT("state", full ? "begins" : "ends"));
+}
+
 static void measure(daemon_t *self, int64_t now_ms)
 {
     journal_figures_t figures;
@@ -251,8 +264,7 @@ static void measure(daemon_t *self, int64_t now_ms)
     metric_set(self->stored, (double)figures.stored);
     metric_set(self->deleted_early, (double)figures.segments_deleted_early);
     metric_set(self->damaged, (double)figures.damaged_records);
-    const char *trouble = figures.dead ? "a write or sync failed" : "it is full";
-    vitals_show(&self->vitals, "journal", journal_can_store(self->journal) ? NULL : trouble);
+    show_journal(self, &figures);
 }
 
 /* 0, or -1 when the journal is dead and only a restart helps. */

@@ -245,6 +245,21 @@ static void a_repeated_line_is_allowed_once_per_interval(void **state)
     fake_clock_run();
 }
 
+static void a_state_that_flaps_is_told_once(void **state)
+{
+    (void)state;
+    log_state_t told = {0};
+    assert_false(log_state_changed(&told, false));
+    assert_true(log_state_changed(&told, true));
+    for (int look = 0; look < 3 * LOG_STATE_QUIET; look++)
+        assert_false(log_state_changed(&told, look % 2));
+    for (int look = 1; look < LOG_STATE_QUIET; look++)
+        assert_false(log_state_changed(&told, false));
+    assert_true(log_state_changed(&told, false));
+    assert_false(log_state_changed(&told, false));
+    assert_true(log_state_changed(&told, true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +274,7 @@ int main(void)
         cmocka_unit_test(lines_of_several_threads_stay_whole),
         cmocka_unit_test(level_names_are_read),
         cmocka_unit_test(a_repeated_line_is_allowed_once_per_interval),
+        cmocka_unit_test(a_state_that_flaps_is_told_once),
     };
     return cmocka_run_group_tests(tests, catch_stderr, release_stderr);
 }
