@@ -80,7 +80,7 @@ static enum MHD_Result say(exchange_t *self, answer_t answer, bool unread)
         return MHD_NO;
     self->stage = STAGE_ANSWERED;
     counts_answer(port->counts, answer);
-    bool close = atomic_load(&port->requests.stopping);
+    bool close = atomic_load(&port->requests.closing);
     return MHD_queue_response(self->library, (unsigned)answer_row(answer)->status,
                               replies_get(port->replies, answer, close));
 }
@@ -113,7 +113,7 @@ static bool is_health(const exchange_t *self, const head_t *head, answer_t *answ
     bool reads = strcmp(head->method, "GET") == 0 || strcmp(head->method, "HEAD") == 0;
     if (!reads)
         *answer = ANSWER_GET_ONLY;
-    else if (atomic_load(&requests->stopping))
+    else if (atomic_load(&requests->closing))
         *answer = ANSWER_STOPPING;
     else
         *answer = journal_can_store(requests->deposits.room.journal) ? ANSWER_ALIVE

@@ -235,7 +235,7 @@ void http_stop(http_t *self, int64_t deadline_ms)
     if (self->loop_count == 0)
         return;
     log_line(LOG_LEVEL_INFO, "webhook port closes", LOG_NUMBER("port", self->port_number));
-    atomic_store(&self->port.requests.stopping, true);
+    atomic_store(&self->port.requests.closing, true);
     for (size_t i = 0; i < self->loop_count; i++)
         http_loop_quiesce(self->loops[i]);
     close(self->listen_fd);

@@ -65,9 +65,9 @@ http_t *http_new(const http_options_t *options, journal_t *journal, signature_ke
 
 uint16_t http_port(const http_t *self);
 
-/* Accepts nothing more, answers new requests with 503, finishes those in hand, and stops the
- * threads.  What is not done after `deadline_ms` gets a 503 as well.  Afterwards only http_destroy
- * may be called. */
+/* Accepts no more connections, finishes the requests in hand and those that still come on the open
+ * ones, each of which ends with its answer, and stops the threads.  What is not done after
+ * `deadline_ms` gets a 503.  Afterwards only http_destroy may be called. */
 void http_stop(http_t *self, int64_t deadline_ms);
 
 /* Stops at once if http_stop was not called, and waits until the journal has completed what it has.

@@ -72,8 +72,6 @@ static bool may_begin(request_t *self, const head_t *head)
         return refuse(self, ANSWER_NOT_FOUND);
     if (strcmp(head->method, "POST") != 0)
         return refuse(self, ANSWER_POST_ONLY);
-    if (atomic_load(&self->requests->stopping))
-        return refuse(self, ANSWER_STOPPING);
     if (!journal_can_store(deposits->room.journal))
         return refuse(self, ANSWER_STORAGE_UNAVAILABLE);
     if (atomic_load(&deposits->waiting) < deposits->waiting_max)

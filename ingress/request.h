@@ -27,7 +27,7 @@ typedef struct {
     signature_keys_t *keys; /* NULL: unsigned mode */
     int64_t body_bytes_max;
     int64_t tolerance_s;
-    atomic_bool stopping; /* new requests get a 503 */
+    atomic_bool closing; /* at a stop: every answer ends its connection */
     log_throttle_t wrong_throttle;
     log_throttle_t stale_throttle;
     log_throttle_t large_throttle;
