@@ -106,8 +106,7 @@ bool deliver_bury(deliver_t *self, pair_t *pair)
     char *record = journal_record_read(self->journal, pair->entry->position, &record_bytes, &fault);
     if (!record)
         return false;
-    bool resolved = journal_resolution_find(self->journal, event.event.provider,
-                                            event.event.conversation_id, &resolution, NULL) == 1;
+    bool resolved = deliver_recorded(self, &event, &resolution);
     const disk_letter_t letter = {
         .event_id = event.event.event_id,
         .sequence = event.sequence,

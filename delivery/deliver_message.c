@@ -70,8 +70,7 @@ static void fill_message(deliver_t *self, const journal_event_t *event, message_
         .received_us = header->received_us,
         .digest = header->digest,
     };
-    if (journal_resolution_find(self->journal, header->provider, header->conversation_id,
-                                &resolution, NULL) != 1)
+    if (!deliver_recorded(self, event, &resolution))
         return; /* unknown or unreadable: the resolver finds out, and the first one recorded wins */
     message->resolved = true;
     message->business_id = resolution.business_id;

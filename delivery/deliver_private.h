@@ -90,6 +90,10 @@ void deliver_make_metrics(deliver_t *self);
 /* deliver_resolve.c */
 /* A worker knows whose an event is, or believes to: the first answer is final. */
 void deliver_resolve(deliver_t *self, source_peer_t peer, const message_resolution_t *resolved);
+/* Whose an event is by the record, its conversation's or its own: the journal forgets conversations
+ * of which there are too many, and what is resolved is never looked up afresh.  False when nothing
+ * is recorded, or it cannot be read. */
+bool deliver_recorded(deliver_t *self, const journal_event_t *event, disk_resolution_t *resolution);
 /* Says `go` for what has become durable. */
 void deliver_hear_journal(deliver_t *self);
 void deliver_free_goes(deliver_t *self);

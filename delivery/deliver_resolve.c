@@ -90,6 +90,13 @@ void deliver_resolve(deliver_t *self, source_peer_t peer, const message_resoluti
     keep_go(self, peer, &go, ticket);
 }
 
+bool deliver_recorded(deliver_t *self, const journal_event_t *event, disk_resolution_t *resolution)
+{
+    return journal_resolution_find(self->journal, event->event.provider,
+                                   event->event.conversation_id, resolution, NULL) == 1 ||
+           journal_event_resolution(self->journal, event, resolution, NULL) == 1;
+}
+
 /* Says `go` for all of these, which are for one worker, and frees them. */
 static void send_goes(deliver_t *self, deliver_go_t **goes, size_t count)
 {

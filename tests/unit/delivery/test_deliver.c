@@ -37,6 +37,11 @@ typedef struct {
     side_worker_t resolver;
 } desk_t;
 
+typedef struct {
+    const char *business;
+    size_t count;
+} of_business_t;
+
 static void turn(void *context)
 {
     desk_t *self = context;
@@ -171,6 +176,27 @@ static size_t letters(const desk_t *self)
                      0);
     assert_int_equal(damaged, 0);
     return count;
+}
+
+static int count_of_business(void *context, const char *name, const dead_letter_t *letter)
+{
+    of_business_t *of = context;
+    (void)name;
+    const disk_resolution_t *resolution = letter->letter.resolution.items;
+    of->count +=
+        letter->letter.resolution.count == 1 && wire_equals(resolution->business_id, of->business);
+    return 0;
+}
+
+/* Dead letters that say that they were a business's. */
+static size_t letters_of(const desk_t *self, const char *business)
+{
+    of_business_t of = {.business = business};
+    uint64_t damaged = 0;
+    assert_int_equal(dead_letters_each(journal_slot_directory(self->box.journal), count_of_business,
+                                       &of, &damaged, NULL),
+                     0);
+    return of.count;
 }
 
 static double gauge(desk_t *self, const char *name, size_t sink)
@@ -384,6 +410,41 @@ static void the_backlog_counts_what_no_cursor_has_reached(void **state)
     close_desk(&desk);
 }
 
+/* There have been more conversations since than the journal remembers. */
+static void a_resolved_event_keeps_its_tenant_when_its_conversation_is_forgotten(void **state)
+{
+    (void)state;
+    desk_t desk;
+    journal_event_t event;
+    char business[64];
+    open_desk(&desk);
+    close_deliver(&desk);
+    desk.box.options.dedupe_entries_max = 1;
+    open_deliver(&desk);
+    const uint64_t last = 3;
+    assert_int_equal(journal_box_append_many(&desk.box, 1, last + 1, 100), last);
+    for (uint64_t number = 1; number <= last; number++) {
+        assert_true(journal_box_find(&desk.box, number, &event));
+        journal_box_resolve(&desk.box, &event, number, "B7", business);
+    }
+    disk_resolution_t unused;
+    assert_true(journal_box_find(&desk.box, 1, &event));
+    assert_int_equal(journal_resolution_find(desk.box.journal, event.event.provider,
+                                             event.event.conversation_id, &unused, NULL),
+                     0);
+    join(&desk, 1000);
+    SIDES_UNTIL(&desk.sides, held(&desk, 1) == ALL);
+    const message_event_t *given = &desk.resolver.events[0]->event;
+    assert_true(given->resolved);
+    assert_true(wire_equals(given->business_id, "B7"));
+
+    /* The letter of a dead one says whose it was, too. */
+    static const worker_outcome_t dead = {.outcome = OUTCOME_DEAD, .reason = DEAD_REJECTED};
+    report(&desk, 1, &dead);
+    SIDES_UNTIL(&desk.sides, letters_of(&desk, "B7") == SINKS);
+    close_desk(&desk);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -395,6 +456,7 @@ int main(void)
         cmocka_unit_test(a_body_that_cannot_be_read_now_is_tried_again),
         cmocka_unit_test(a_letter_that_cannot_be_written_is_written_later),
         cmocka_unit_test(the_backlog_counts_what_no_cursor_has_reached),
+        cmocka_unit_test(a_resolved_event_keeps_its_tenant_when_its_conversation_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
