@@ -3,8 +3,8 @@
  * An object's key is its path below DIR.  It is there whole or not at all, and once it has been
  * reported it stays: it is written aside, synced, renamed, and the directories on its way synced.
  * Many objects share the syncs.  Versions only go up: an event never replaces what a later event
- * wrote, and the same event writes nothing again (recorder/object_version says where versions are
- * kept).  No link below DIR is followed (recorder/object_path).
+ * wrote or removes it, and the same event writes nothing again (recorder/object_version says where
+ * versions are kept).  No link below DIR is followed (recorder/object_path).
  *
  * Several processes may use one DIR, on a local file system: comparing and renaming happens under a
  * lock.  New directories get mode 0750 and files 0640, less the umask.  DIR itself must be there (a
@@ -25,6 +25,7 @@
 #include "common/fault.h"
 #include "proto/wire.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -43,19 +44,21 @@ typedef struct {
 
 typedef enum {
     OBJECT_DIR_WRITTEN,    /* on stable storage under its name */
-    OBJECT_DIR_SAME,       /* has been there, from the same event */
+    OBJECT_DIR_SAME,       /* has been there, from the same event; or nothing is there to remove */
     OBJECT_DIR_KEPT_NEWER, /* a later event's object is there, and stays */
+    OBJECT_DIR_REMOVED,    /* and its name is gone from stable storage */
     OBJECT_DIR_RETRY,      /* not now; `scope` and `fault` say what stands in the way */
     OBJECT_DIR_REJECTED,   /* no file can be at this key; `fault` says why */
 } object_dir_result_t;
 
-/* One object to be put.  The first group is the caller's, borrowed until object_dir_put returns;
- * the second is its answer. */
+/* One object to be put, or removed.  The first group is the caller's, borrowed until object_dir_put
+ * returns; the second is its answer. */
 typedef struct {
     wire_view_t key;
     wire_view_t version; /* at most OBJECT_VERSION_BYTES_MAX; text that sorts */
     const void *bytes;
     size_t length;
+    bool removes; /* what stands at the key, if it is of this version or an earlier one */
 
     object_dir_result_t result;
     const char *scope; /* of RETRY: SCOPE_SINK when the whole store is concerned, or SCOPE_EVENT */

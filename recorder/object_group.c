@@ -12,7 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef enum { STEP_STAGED, STEP_STANDING, STEP_FAILED } step_t;
+typedef enum { STEP_STAGED, STEP_STANDING, STEP_NOTHING, STEP_FAILED } step_t;
 
 typedef struct {
     object_dir_write_t *write;
@@ -161,11 +161,12 @@ static void write_aside(object_place_t *place, object_step_t *self)
 
 static void stage(group_t *group, object_step_t *self)
 {
+    bool puts = !self->write->removes;
     if (self->step == STEP_STAGED)
         check(self);
-    if (self->step == STEP_STAGED)
+    if (self->step == STEP_STAGED && puts)
         compare_early(group, self);
-    if (self->step == STEP_STAGED)
+    if (self->step == STEP_STAGED && puts)
         write_aside(group->place, self);
     if (group->file_system >= 0)
         close_file(self);
@@ -224,6 +225,42 @@ static int give_name(const object_place_t *place, const object_step_t *self, int
     return renameat(place->aside.fd, self->aside, directory, name);
 }
 
+/* The object before its version: what is left by one that is killed in between is no object. */
+static int remove_names(int directory, const char *name)
+{
+    char beside[OBJECT_VERSION_NAME_BYTES];
+    object_version_name(name, beside);
+    if (unlinkat(directory, name, 0) != 0 && errno != ENOENT)
+        return -1;
+    return unlinkat(directory, beside, 0) != 0 && errno != ENOENT && errno != ENAMETOOLONG ? -1 : 0;
+}
+
+/* As publish, for an object that is to go.  What is found gone goes through the last sync, too. */
+static void withdraw(group_t *group, object_step_t *self)
+{
+    object_dir_write_t *write = self->write;
+    char name[OBJECT_PATH_NAME_BYTES];
+    int directory = open_parent(group, self, false, name);
+    if (directory < 0 && self->step == STEP_STAGED) {
+        self->step = STEP_NOTHING; /* nothing was ever put there */
+        write->result = OBJECT_DIR_SAME;
+    }
+    if (directory < 0)
+        return;
+    bool is_there = faccessat(directory, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+    object_version_order_t order = object_version_compare(directory, name, write->version);
+    if (order == OBJECT_VERSION_UNKNOWN) {
+        fail_key(self, "what stands at its key cannot be read", errno);
+        return;
+    }
+    self->step = STEP_STANDING;
+    write->result = order == OBJECT_VERSION_NEWER ? OBJECT_DIR_KEPT_NEWER
+                    : is_there                    ? OBJECT_DIR_REMOVED
+                                                  : OBJECT_DIR_SAME;
+    if (order != OBJECT_VERSION_NEWER && remove_names(directory, name))
+        fail_key(self, "it cannot be removed", errno);
+}
+
 static void publish(group_t *group, object_step_t *self)
 {
     const object_place_t *place = group->place;
@@ -248,7 +285,9 @@ static void publish_all(group_t *group)
         object_step_t *self = &group->objects[i];
         if (self->step != STEP_STAGED)
             continue;
-        if (lock >= 0) {
+        if (lock >= 0 && self->write->removes) {
+            withdraw(group, self);
+        } else if (lock >= 0) {
             publish(group, self);
         } else {
             retry(self, SCOPE_SINK);

@@ -6,8 +6,9 @@
  *   standing  renamed to its key, under the lock, unless it or a newer one stands there already;
  *             then all directories on the way to the keys are synced
  *
- * or has failed; then nothing of it is left aside.  An object that was found standing goes through
- * the last sync, too: whoever put it there may have been killed before his.
+ * or has failed; then nothing of it is left aside.  One that is to be removed is staged with
+ * nothing aside, and "standing" when its name is gone.  An object that was found standing goes
+ * through the last sync, too: whoever put it there may have been killed before his.
  *
  * One group belongs to one thread; several may run at once. */
 #ifndef POSTCALL_RECORDER_OBJECT_GROUP_H

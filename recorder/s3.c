@@ -21,6 +21,8 @@ typedef enum {
     STEP_CREATE,  /* PUT where there is no object */
     STEP_COMPARE, /* HEAD: there is one, of which version? */
     STEP_REPLACE, /* PUT over the older one that was seen */
+    STEP_REMOVE,  /* DELETE the one that was seen, which is not newer */
+    STEP_CONFIRM, /* GET what HEAD did not find: only its answer tells a wrong bucket apart */
 } step_t;
 
 /* One write at work. */
@@ -174,6 +176,7 @@ static int start_job(job_t *job, s3_write_t *write)
 {
     *job = (job_t){.write = write, .started_ms = clock_now_ms()};
     job->due_ms = job->started_ms;
+    job->step = write->removes ? STEP_COMPARE : STEP_CREATE;
     memcpy(job->version, write->version.bytes, write->version.length);
     digest_sha256(write->bytes, write->length, job->digest);
     base64_encode(job->digest, DIGEST_BYTES, job->checksum);
@@ -236,7 +239,13 @@ static int submit(s3_t *self, job_t *job, fault_t *fault)
     request.deadline_ms = job->started_ms + self->options.deadline_ms - clock_now_ms();
     if (request.deadline_ms <= 0)
         return fault_set(fault, "S3 takes too long");
-    if (job->step != STEP_COMPARE) {
+    if (job->step == STEP_CONFIRM) {
+        request.method = "GET";
+    } else if (job->step == STEP_REMOVE) {
+        request.method = "DELETE";
+        headers[0] = (http_header_t){"If-Match", job->etag};
+        request.header_count = 1;
+    } else if (job->step != STEP_COMPARE) {
         request.method = "PUT";
         request.header_count = put_headers(self, job, headers);
         request.body = job->write->bytes;
@@ -266,13 +275,14 @@ static void go_on(job_t *job, step_t step, int64_t pause_ms)
     job->due_ms = clock_now_ms() + pause_ms;
 }
 
-/* There is an object: leave it, or replace it. */
+/* There is an object: leave it, replace it, or remove it. */
 static void compare(s3_t *self, job_t *job, const http_response_t *response)
 {
     const char *version = http_response_header(response, S3_VERSION_HEADER);
     const char *etag = http_response_header(response, "ETag");
     int order = version ? strcmp(version, job->version) : -1;
-    if (order >= 0) {
+    bool removes = job->write->removes;
+    if (order > 0 || (order == 0 && !removes)) {
         end_well(self, job, order == 0 ? S3_SAME : S3_KEPT_NEWER);
         return;
     }
@@ -283,7 +293,7 @@ static void compare(s3_t *self, job_t *job, const http_response_t *response)
         return;
     }
     memcpy(job->etag, etag, etag_bytes + 1);
-    go_on(job, STEP_REPLACE, 0);
+    go_on(job, removes ? STEP_REMOVE : STEP_REPLACE, 0);
 }
 
 static bool is_for_good(const char *code)
@@ -314,8 +324,14 @@ static void end_step(s3_t *self, job_t *job, const aws_result_t *result)
         result->class == AWS_CLASS_MISSING && strcmp(result->error.code, "NoSuchBucket") != 0;
     if (result->class == AWS_CLASS_OK && job->step == STEP_COMPARE)
         compare(self, job, &result->response);
+    else if (result->class == AWS_CLASS_OK && job->step == STEP_CONFIRM)
+        go_on(job, STEP_COMPARE, 0); /* it has been written since */
     else if (result->class == AWS_CLASS_OK)
-        end_well(self, job, S3_WRITTEN);
+        end_well(self, job, job->write->removes ? S3_REMOVED : S3_WRITTEN);
+    else if (is_missing_object && job->write->removes && job->step == STEP_COMPARE)
+        go_on(job, STEP_CONFIRM, 0);
+    else if (is_missing_object && job->write->removes)
+        end_well(self, job, S3_SAME);
     else if (result->class == AWS_CLASS_PRECONDITION_FAILED && job->step != STEP_COMPARE)
         go_on(job, STEP_COMPARE, 0);
     else if (result->class == AWS_CLASS_CONFLICT)

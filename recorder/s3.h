@@ -5,8 +5,11 @@
  * event as metadata.  It is created only where there is none (If-None-Match); where there is one,
  * its version is read (HeadObject), and an older one is replaced only as long as it is still that
  * one (If-Match): https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-requests.html.
- * An object without a version counts as older than any.  The keys need s3:PutObject and
- * s3:GetObject, and s3:ListBucket to tell a missing object from a forbidden one.
+ * An object without a version counts as older than any.  One that is to be removed is compared in
+ * the same way, and deleted as long as it is still that one (DeleteObject takes If-Match, too; what
+ * ignores it deletes what was written in between).  In a bucket with versioning S3 keeps what was
+ * deleted.  The keys need s3:PutObject, s3:GetObject and s3:DeleteObject, and s3:ListBucket to tell
+ * a missing object from a forbidden one.
  *
  * Nothing is copied or queued but what the caller has put.  One thread. */
 #ifndef POSTCALL_RECORDER_S3_H
@@ -17,6 +20,7 @@
 #include "proto/wire.h"
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,18 +44,21 @@ typedef struct {
 
 typedef enum {
     S3_WRITTEN,
-    S3_SAME,       /* has been there, from the same event */
+    S3_REMOVED,
+    S3_SAME,       /* has been there, from the same event; or nothing is there to remove */
     S3_KEPT_NEWER, /* a later event's object is there, and stays */
     S3_RETRY,      /* not known to be there; `scope` and `reason` say what stands in the way */
     S3_REJECTED,   /* S3 can never take this object; `reason` has its words */
 } s3_result_t;
 
-/* One object to be put: the caller's again when it has been taken.  The first group is filled
- * before s3_put and borrowed until then; the second is the answer; the rest is the store's. */
+/* One object to be put or removed: the caller's again when it has been taken.  The first group is
+ * filled before s3_put and borrowed until then; the second is the answer; the rest is the store's.
+ */
 typedef struct s3_write_t {
     const char *bucket;
     wire_view_t key;     /* as it is, not escaped */
     wire_view_t version; /* text that sorts */
+    bool removes;        /* what is there, if it is of this version or an earlier one */
     const char *content_type;
     const void *bytes;
     size_t length;

@@ -25,7 +25,7 @@ struct store_t {
     desk_t desks[THREADS];
     desk_t *free_desk;
     pthread_mutex_t lock; /* of free_desk */
-    metric_t *written, *same, *rejected, *retried;
+    metric_t *written, *removed, *same, *rejected, *retried;
     atomic_bool failing; /* the last batch had to be tried again */
 };
 
@@ -46,19 +46,25 @@ static void leave_desk(store_t *self, desk_t *desk)
     pthread_mutex_unlock(&self->lock);
 }
 
-/* Reads the object of an event; false when the item has its outcome without one. */
+/* Reads the object of an event, unless it is to be removed; false when the item has its outcome
+ * without one. */
 static bool read_object(desk_t *desk, batch_item_t *item, size_t index)
 {
     worker_event_t *event = item->event;
     object_t *object = &desk->objects[index];
+    desk->writes[index] =
+        (object_dir_write_t){.key = event->event.object_key, .version = event->event.version};
+    if (event->event.deletes) {
+        *object = (object_t){0};
+        desk->writes[index].removes = true;
+        return true;
+    }
     const wire_view_t webhook = {event->has_body ? zmq_msg_data(&event->body) : "",
                                  event->has_body ? zmq_msg_size(&event->body) : 0};
     switch (object_read(object, desk->reader, event->event.object_kind, webhook, &item->detail)) {
     case OBJECT_TO_STORE:
-        desk->writes[index] = (object_dir_write_t){.key = event->event.object_key,
-                                                   .version = event->event.version,
-                                                   .bytes = object->bytes,
-                                                   .length = object->length};
+        desk->writes[index].bytes = object->bytes;
+        desk->writes[index].length = object->length;
         return true;
     case OBJECT_NOTHING:
         item->outcome = (worker_outcome_t){.outcome = OUTCOME_DONE, .reason = object->reason};
@@ -82,6 +88,10 @@ static void tell(store_t *self, batch_item_t *item, const object_dir_write_t *wr
     switch (write->result) {
     case OBJECT_DIR_WRITTEN:
         metric_add(self->written, 1);
+        item->outcome = (worker_outcome_t){.outcome = OUTCOME_DONE};
+        break;
+    case OBJECT_DIR_REMOVED:
+        metric_add(self->removed, 1);
         item->outcome = (worker_outcome_t){.outcome = OUTCOME_DONE};
         break;
     case OBJECT_DIR_SAME:
@@ -163,6 +173,7 @@ static void make_metrics(store_t *self, metrics_t *metrics)
     const char *name = "postcall_recorder_objects_total";
     const char *help = "Objects by what became of them.";
     self->written = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "written"}));
+    self->removed = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "removed"}));
     self->same = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "same"}));
     self->rejected = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "rejected"}));
     self->retried = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "retry"}));

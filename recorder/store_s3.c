@@ -23,7 +23,7 @@ struct store_t {
     entry_t *out; /* put and not taken */
     size_t out_count;
     size_t out_max; /* decoded objects in memory at once */
-    metric_t *written, *same, *rejected, *retried;
+    metric_t *written, *removed, *same, *rejected, *retried;
 };
 
 static void link_entry(store_t *self, entry_t *entry)
@@ -68,6 +68,7 @@ static void make_metrics(store_t *self, metrics_t *metrics)
     const char *name = "postcall_recorder_objects_total";
     const char *help = "Objects by what became of them.";
     self->written = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "written"}));
+    self->removed = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "removed"}));
     self->same = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "same"}));
     self->rejected = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "rejected"}));
     self->retried = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "retry"}));
@@ -121,9 +122,11 @@ static void put(store_t *self, worker_t *worker, worker_event_t *event)
                                  event->has_body ? zmq_msg_size(&event->body) : 0};
     fault_t detail = {{0}};
     entry_t *entry = calloc(1, sizeof(*entry));
-    object_verdict_t verdict =
-        entry ? object_read(&entry->object, self->reader, message->object_kind, webhook, &detail)
-              : OBJECT_NO_MEMORY;
+    object_verdict_t verdict = OBJECT_NO_MEMORY;
+    if (entry && message->deletes)
+        verdict = OBJECT_TO_STORE; /* no bytes are needed for it to go */
+    else if (entry)
+        verdict = object_read(&entry->object, self->reader, message->object_kind, webhook, &detail);
     if (verdict != OBJECT_TO_STORE) {
         const object_t none = {0};
         worker_outcome_t outcome = without_object(verdict, entry ? &entry->object : &none, &detail);
@@ -139,6 +142,7 @@ static void put(store_t *self, worker_t *worker, worker_event_t *event)
                                                                       : self->transcripts_bucket,
         .key = message->object_key,
         .version = message->version,
+        .removes = message->deletes,
         .content_type = entry->object.content_type,
         .bytes = entry->object.bytes,
         .length = entry->object.length,
@@ -154,6 +158,9 @@ static void report(store_t *self, worker_t *worker, entry_t *entry)
     switch (entry->write.result) {
     case S3_WRITTEN:
         metric_add(self->written, 1);
+        break;
+    case S3_REMOVED:
+        metric_add(self->removed, 1);
         break;
     case S3_KEPT_NEWER:
         outcome.reason = DONE_NEWER_EXISTS;

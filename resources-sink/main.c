@@ -1,5 +1,6 @@
 /* resources-sink: reads events from the tenant-resolver, writes each as a row into PostgreSQL, and
- * reports it done after COMMIT has returned.
+ * deletes those of calls that were
+ * taken from a tenant, and reports it done after COMMIT has returned.
  *
  * If it dies nothing is lost: what it held is given to another one, or again; the same row is
  * written once. */

@@ -40,6 +40,11 @@ static const char put_sql[] =
     "WHERE stored.\"businessLocationId\" = EXCLUDED.\"businessLocationId\" AND"
     " (stored.\"version\" IS NULL OR stored.\"version\" < EXCLUDED.\"version\" COLLATE \"C\")";
 
+/* Takes away a tenant's own row, unless a later event has written it. */
+static const char delete_sql[] =
+    "DELETE FROM resources WHERE \"id\" = $1 AND \"businessLocationId\" = $2 AND"
+    " (\"version\" IS NULL OR \"version\" <= $3::text COLLATE \"C\")";
+
 /* Why a row was left alone: is it the tenant's own, and is it as new? */
 static const char look_sql[] =
     "SELECT \"businessLocationId\" = $2, \"version\" >= $3::text COLLATE \"C\" "
@@ -164,6 +169,7 @@ static int set_up(const postgres_t *self, PGconn *connection, int64_t deadline_m
         run(connection, settings, deadline_ms, failure) != 0 ||
         check_database(connection, deadline_ms, failure) != 0 ||
         prepare(connection, "put", put_sql, deadline_ms, failure) != 0 ||
+        prepare(connection, "delete", delete_sql, deadline_ms, failure) != 0 ||
         prepare(connection, "look", look_sql, deadline_ms, failure) != 0)
         return -1;
     return 0;
@@ -189,6 +195,12 @@ static const postgres_row_t *row_at(const write_t *write, size_t position)
     return &write->rows[spans_row(&write->spans, position)];
 }
 
+static int send_delete(PGconn *connection, const postgres_row_t *row)
+{
+    const char *const values[] = {row->id, row->business_location_id, row->version};
+    return PQsendQueryPrepared(connection, "delete", 3, values, NULL, NULL, 0);
+}
+
 static int send_put(PGconn *connection, const postgres_row_t *row)
 {
     const char *const values[PUT_PARAMETERS] = {
@@ -207,7 +219,8 @@ static int send_span(postgres_t *self, write_t *write)
     PGconn *connection = self->connection;
     int sent = PQsendQueryParams(connection, begin, 0, NULL, NULL, NULL, NULL, 0);
     for (size_t i = 0; sent && i < spans_length(&write->spans); i++)
-        sent = send_put(connection, row_at(write, i));
+        sent = row_at(write, i)->deletes ? send_delete(connection, row_at(write, i))
+                                         : send_put(connection, row_at(write, i));
     if (!sent || !PQsendQueryParams(connection, "COMMIT", 0, NULL, NULL, NULL, NULL, 0) ||
         !PQpipelineSync(connection))
         return failure_from_connection(&write->failure, connection);
@@ -266,9 +279,12 @@ static span_outcome_t take_puts(postgres_t *self, write_t *write)
             return SPAN_REJECTED;
         }
         size_t row = spans_row(&write->spans, i);
-        if (strcmp(PQcmdTuples(result), "0") == 0)
+        bool untouched = strcmp(PQcmdTuples(result), "0") == 0;
+        bool deletes = write->rows[row].deletes;
+        if (untouched && !deletes)
             write->untouched[write->untouched_count++] = row;
-        write->results[row] = (postgres_result_t){.outcome = POSTGRES_WRITTEN};
+        write->results[row] =
+            (postgres_result_t){.outcome = untouched && deletes ? POSTGRES_SAME : POSTGRES_WRITTEN};
         PQclear(result);
     }
     return SPAN_SETTLED;

@@ -1,4 +1,5 @@
-/* postgres: writes rows into the table "resources", each once however often it comes.
+/* postgres: writes rows into the table "resources", each once however often it comes, and deletes
+ * those of calls that were taken from a tenant.
  *
  * The larger "version" of a row wins, so the order of arrival does not matter, and a row that is
  * there already is left alone.  Rows are acknowledged after COMMIT has returned; what is not known
@@ -30,6 +31,7 @@ typedef struct {
 
 /* One row; every field is a NUL-terminated text of UTF-8, borrowed, and none is NULL. */
 typedef struct {
+    bool deletes;                     /* id, tenant and version name a row that is to go */
     const char *id;                   /* {businessId}-{locationId}-{resourceId} */
     const char *business_location_id; /* {businessId}:{locationId} */
     const char *resource_type;
@@ -42,11 +44,12 @@ typedef struct {
 } postgres_row_t;
 
 typedef enum {
-    POSTGRES_WRITTEN,       /* committed: inserted, or put in the place of a smaller version */
-    POSTGRES_SAME,          /* nothing to do: this or a larger version is committed */
-    POSTGRES_COLLISION,     /* another tenant's row has this id; it was left alone */
-    POSTGRES_REJECTED,      /* the server will never take this row */
-    POSTGRES_RETRY,         /* not known to be written: the whole sink, later */
+    POSTGRES_WRITTEN,   /* committed: inserted, put in the place of a smaller version, or gone */
+    POSTGRES_SAME,      /* nothing to do: this or a larger version is committed; or there is no
+                           row of this tenant and version to delete */
+    POSTGRES_COLLISION, /* another tenant's row has this id; it was left alone */
+    POSTGRES_REJECTED,  /* the server will never take this row */
+    POSTGRES_RETRY,     /* not known to be written: the whole sink, later */
     POSTGRES_MISCONFIGURED, /* as retry, and a person has to act: schema, permission, password */
 } postgres_outcome_t;
 

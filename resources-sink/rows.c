@@ -14,7 +14,7 @@ struct rows_t {
     postgres_result_t *results;
     size_t *places; /* of the batch's items, for those rows that could be made */
     size_t events_max;
-    metric_t *written, *same, *rejected, *retried;
+    metric_t *written, *deleted, *same, *rejected, *retried;
 };
 
 rows_t *rows_new(postgres_t *postgres, size_t events_max, metrics_t *metrics, fault_t *fault)
@@ -39,6 +39,7 @@ rows_t *rows_new(postgres_t *postgres, size_t events_max, metrics_t *metrics, fa
     const char *name = "postcall_resources_sink_rows_total";
     const char *help = "Rows by what became of them.";
     self->written = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "written"}));
+    self->deleted = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "deleted"}));
     self->same = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "same"}));
     self->rejected = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "rejected"}));
     self->retried = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "retry"}));
@@ -83,6 +84,7 @@ static bool make_row(rows_t *self, batch_item_t *item, size_t index)
     if (status != ROW_OK)
         return false;
     self->texts[index] = (postgres_row_t){
+        .deletes = event->deletes,
         .id = row->id,
         .business_location_id = row->business_location_id,
         .resource_type = row->resource_type,
@@ -109,7 +111,7 @@ static void tell(rows_t *self, batch_item_t *item, const postgres_result_t *resu
     item->detail = result->failure.fault;
     switch (result->outcome) {
     case POSTGRES_WRITTEN:
-        metric_add(self->written, 1);
+        metric_add(item->event->event.deletes ? self->deleted : self->written, 1);
         item->outcome = (worker_outcome_t){.outcome = OUTCOME_DONE};
         return;
     case POSTGRES_SAME:

@@ -197,6 +197,67 @@ static void only_a_later_version_replaces(void **state)
     close_store(store);
 }
 
+static object_dir_result_t take_away(object_dir_t *store, const char *key, const char *version)
+{
+    object_dir_write_t write = {
+        .key = wire_view(key), .version = wire_view(version), .removes = true};
+    object_dir_put(store, &write, 1);
+    return write.result;
+}
+
+static void what_is_removed_is_gone_unless_a_later_event_wrote_it(void **state)
+{
+    (void)state;
+    object_dir_t *store = open_store();
+    char path[SCRATCH_PATH_BYTES];
+    assert_int_equal(take_away(store, KEY, "v1"), OBJECT_DIR_SAME);
+    assert_int_equal(access(at(path, "transcripts"), F_OK), -1); /* no directory is made for it */
+    assert_int_equal(put(store, KEY, "v2", "[2]"), OBJECT_DIR_WRITTEN);
+    assert_int_equal(put(store, FOLDER "/other", "v2", "[0]"), OBJECT_DIR_WRITTEN);
+    assert_int_equal(take_away(store, KEY, "v1"), OBJECT_DIR_KEPT_NEWER);
+    assert_object(KEY, "[2]");
+    assert_int_equal(take_away(store, KEY, "v2"), OBJECT_DIR_REMOVED);
+    assert_int_equal(take_away(store, KEY, "v2"), OBJECT_DIR_SAME);
+    assert_int_equal(unlink(at(path, FOLDER "/other")), 0);
+    (void)unlink(at(path, FOLDER "/.other.version"));
+    assert_int_equal(count_entries(at(path, FOLDER)), 0); /* nor is a version left beside */
+    assert_int_equal(put(store, KEY, "v1", "[1]"), OBJECT_DIR_WRITTEN);
+    assert_int_equal(take_away(store, KEY, "v2"), OBJECT_DIR_REMOVED); /* an older one goes, too */
+    close_store(store);
+}
+
+static void what_is_removed_goes_among_others(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        object_dir_t *store = open_store_with(i ? 1 : SIZE_MAX);
+        assert_true(put(store, KEY, "v1", "[1]") <= OBJECT_DIR_SAME);
+        object_dir_write_t writes[3] = {write_of("a/b", "v1", "[]"),
+                                        {.key = WIRE_VIEW(KEY), .version = WIRE_VIEW("v1")},
+                                        write_of("a/c", "v1", "[]")};
+        writes[1].removes = true;
+        object_dir_put(store, writes, 3);
+        assert_true(writes[0].result <= OBJECT_DIR_SAME && writes[2].result <= OBJECT_DIR_SAME);
+        assert_int_equal(writes[1].result, OBJECT_DIR_REMOVED);
+        char path[SCRATCH_PATH_BYTES];
+        assert_int_equal(access(at(path, KEY), F_OK), -1);
+        close_store(store);
+    }
+}
+
+static void what_is_no_path_cannot_be_removed(void **state)
+{
+    (void)state;
+    object_dir_t *store = open_store();
+    static const char *const keys[] = {"../outside/victim", "/etc/x", "a//b", "", ".postcall/lock"};
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+        assert_int_equal(take_away(store, keys[i], "v1"), OBJECT_DIR_REJECTED);
+    char path[SCRATCH_PATH_BYTES];
+    assert_int_equal(mkdir(at(path, "folder"), 0755), 0);
+    assert_int_equal(take_away(store, "folder", "v9"), OBJECT_DIR_REJECTED);
+    close_store(store);
+}
+
 static const size_t orders[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                     {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
 static const char *const versions[3] = {"2026-a", "2026-b", "2026-c"};
@@ -442,6 +503,7 @@ static void a_link_anywhere_on_the_way_is_not_followed(void **state)
         object_dir_put(store, &write, 1);
         assert_int_equal(write.result, OBJECT_DIR_REJECTED);
         assert_string_not_equal(write.fault.text, "");
+        assert_int_equal(take_away(store, KEY, "v1"), OBJECT_DIR_REJECTED);
         assert_outside_untouched();
         close_store(store);
         tear_down(state);
@@ -677,6 +739,9 @@ int main(void)
         TEST_BOTH(an_object_is_a_file_at_its_key),
         TEST_BOTH(the_version_is_kept_with_it),
         TEST_BOTH(only_a_later_version_replaces),
+        TEST_BOTH(what_is_removed_is_gone_unless_a_later_event_wrote_it),
+        TEST_BOTH(what_is_removed_goes_among_others),
+        TEST(what_is_no_path_cannot_be_removed),
         TEST_BOTH(in_any_order_the_latest_of_three_stays),
         TEST_BOTH(in_one_batch_the_latest_of_three_stays),
         TEST_BOTH(an_object_without_a_version_is_older_than_any),

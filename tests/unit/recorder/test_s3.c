@@ -34,6 +34,7 @@ typedef struct {
     int64_t takes_ms; /* of every request */
     bool is_changed_after_head; /* by somebody else, once */
     bool is_deleted_after_head;
+    bool no_bucket;
     bool is_stored_but_cut; /* the first PUT is stored, and its answer lost */
     size_t requests;
     char seen[SEEN][2048];
@@ -63,6 +64,20 @@ static void serve_head(fixture_t *fixture, loopback_reply_t *reply)
     fixture->is_changed_after_head = false;
     if (fixture->is_deleted_after_head)
         fixture->exists = false;
+}
+
+static void serve_delete(fixture_t *fixture, const char *request, loopback_reply_t *reply)
+{
+    char match[64];
+    snprintf(match, sizeof(match), "\r\nIf-Match: \"e%u\"\r\n", fixture->etag);
+    if (!fixture->exists) {
+        say_error(reply, 404, "NoSuchKey");
+    } else if (!strstr(request, match)) {
+        say_error(reply, 412, "PreconditionFailed");
+    } else {
+        fixture->exists = false;
+        loopback_say_raw(reply, "HTTP/1.1 204 No Content\r\n\r\n", LOOPBACK_KEEP);
+    }
 }
 
 static bool may_put(const fixture_t *fixture, const char *request)
@@ -106,6 +121,10 @@ static void serve(void *context, size_t index, const char *request, loopback_rep
         say_error(reply, fixture->status[index], fixture->code);
     else if (strncmp(request, "HEAD", 4) == 0)
         serve_head(fixture, reply);
+    else if (strncmp(request, "GET", 3) == 0)
+        say_error(reply, 404, fixture->no_bucket ? "NoSuchBucket" : "NoSuchKey");
+    else if (strncmp(request, "DELETE", 6) == 0)
+        serve_delete(fixture, request, reply);
     else
         serve_put(fixture, request, reply);
 }
@@ -235,6 +254,58 @@ static void an_object_that_changes_meanwhile_is_compared_again(void **state)
     put(fixture, &write);
     assert_int_equal(write.result, S3_WRITTEN);
     assert_int_equal(fixture->requests, 9); /* PUT, HEAD, PUT, and PUT as if new */
+}
+
+static void what_is_removed_is_no_newer_one(void **state)
+{
+    fixture_t *fixture = *state;
+    static const struct {
+        const char *stored; /* NULL: nothing */
+        s3_result_t result;
+        bool stays;
+    } cases[] = {{"1", S3_REMOVED, false},
+                 {"2", S3_REMOVED, false},
+                 {"3", S3_KEPT_NEWER, true},
+                 {NULL, S3_SAME, false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        fixture->exists = fixture->has_version = cases[i].stored != NULL;
+        strcpy(fixture->version, cases[i].stored ? cases[i].stored : "");
+        s3_write_t write = write_of("2");
+        write.removes = true;
+        put(fixture, &write);
+        assert_int_equal(write.result, cases[i].result);
+        assert_int_equal(fixture->exists, cases[i].stays);
+    }
+}
+
+static void what_changes_before_it_is_removed_is_compared_again(void **state)
+{
+    fixture_t *fixture = *state;
+    fixture->exists = fixture->has_version = true;
+    strcpy(fixture->version, "1");
+    fixture->is_changed_after_head = true;
+    s3_write_t write = write_of("2");
+    write.removes = true;
+    put(fixture, &write);
+    assert_int_equal(write.result, S3_REMOVED);
+    assert_int_equal(fixture->requests, 4); /* HEAD, DELETE, HEAD, DELETE */
+    fixture->exists = fixture->is_deleted_after_head = true;
+    write = write_of("2");
+    write.removes = true;
+    put(fixture, &write);
+    assert_int_equal(write.result, S3_SAME);
+}
+
+static void nothing_is_known_to_be_removed_from_a_bucket_that_is_not_there(void **state)
+{
+    fixture_t *fixture = *state;
+    fixture->no_bucket = true;
+    s3_write_t write = write_of("2");
+    write.removes = true;
+    put(fixture, &write);
+    assert_int_equal(write.result, S3_RETRY);
+    assert_string_equal(write.scope, SCOPE_SINK);
+    assert_non_null(strstr(write.reason.text, "NoSuchBucket"));
 }
 
 static void a_lost_answer_is_found_to_be_the_same(void **state)
@@ -369,6 +440,9 @@ int main(void)
         S3_TEST(an_object_is_created_with_all_its_headers),
         S3_TEST(versions_only_go_up),
         S3_TEST(an_object_that_changes_meanwhile_is_compared_again),
+        S3_TEST(what_is_removed_is_no_newer_one),
+        S3_TEST(what_changes_before_it_is_removed_is_compared_again),
+        S3_TEST(nothing_is_known_to_be_removed_from_a_bucket_that_is_not_there),
         S3_TEST(a_lost_answer_is_found_to_be_the_same),
         S3_TEST(a_conflict_is_tried_again),
         S3_TEST(each_refusal_has_its_result),

@@ -198,6 +198,32 @@ static void test_another_tenants_row_is_left_alone(void **state)
                      1);
 }
 
+static void test_a_row_is_deleted_unless_a_later_event_wrote_it(void **state)
+{
+    (void)state;
+    fill(5);
+    write_rows(5);
+    run("UPDATE resources SET \"version\" = 'v2' WHERE \"id\" LIKE '%1'");
+    run("UPDATE resources SET \"businessLocationId\" = 'B1-L1:log' WHERE \"id\" LIKE '%2'");
+    run("UPDATE resources SET \"version\" = 'v0' WHERE \"id\" LIKE '%3'");
+    for (size_t i = 0; i < 4; i++)
+        rows[i].deletes = true;
+    fill_one(4, "B1", 9, "v1"); /* among others */
+    for (size_t again = 0; again < 2; again++) {
+        write_rows(5);
+        expect(0, again ? POSTGRES_SAME : POSTGRES_WRITTEN);
+        expect(1, POSTGRES_SAME);
+        expect(2, POSTGRES_SAME); /* another tenant's */
+        expect(3, again ? POSTGRES_SAME : POSTGRES_WRITTEN);
+        expect(4, again ? POSTGRES_SAME : POSTGRES_WRITTEN);
+        char *left = cluster_query(cluster, "postgres",
+                                   "SELECT string_agg(right(\"id\", 1), '' ORDER BY \"id\")"
+                                   " FROM resources");
+        assert_string_equal(left, "1249");
+        free(left);
+    }
+}
+
 static void test_two_tenants_with_one_id_in_a_batch(void **state)
 {
     (void)state;
@@ -342,6 +368,7 @@ int main(void)
         cmocka_unit_test(test_order_within_a_batch_does_not_matter),
         cmocka_unit_test(test_a_row_of_the_old_system_is_replaced),
         cmocka_unit_test(test_another_tenants_row_is_left_alone),
+        cmocka_unit_test(test_a_row_is_deleted_unless_a_later_event_wrote_it),
         cmocka_unit_test(test_two_tenants_with_one_id_in_a_batch),
         cmocka_unit_test(test_poison_rows_do_not_hold_back_the_others),
         cmocka_unit_test(test_a_batch_of_nothing_but_poison),
