@@ -57,6 +57,7 @@
 #define DONE_TRANSCRIPTS_OFF   "transcripts_off"
 #define DONE_NEWER_EXISTS      "newer_exists"
 #define DONE_TRANSCRIPT_INLINE "transcript_inline"
+#define DONE_NOTHING_WRITTEN   "nothing_written"
 
 typedef struct {
     const char *provider;

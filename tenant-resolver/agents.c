@@ -137,8 +137,11 @@ static agent_t *find(agents_t *self, wire_view_t agent_id, bool make)
     return agent;
 }
 
-static bool is_fresh(const agents_t *self, const agent_t *agent, int64_t now_ms)
+static bool is_fresh(const agents_t *self, const agent_t *agent, int64_t since_ms, int64_t now_ms)
 {
+    if (since_ms > 0)
+        return agent->verdict.state != AGENT_ASKED && !agent->verdict.dated &&
+               agent->asked_ms >= since_ms;
     int64_t ttl_ms =
         agent->verdict.state == AGENT_TENANT ? self->options.ttl_ms : self->options.negative_ttl_ms;
     return agent->verdict.state != AGENT_ASKED && agent->asked_ms >= self->forgotten_ms &&
@@ -165,12 +168,12 @@ const agent_verdict_t *agents_look(agents_t *self, wire_view_t agent_id, int64_t
     agent_t *agent = find(self, agent_id, true);
     if (!agent)
         return &unavailable;
-    if (is_fresh(self, agent, now_ms)) {
+    if (is_fresh(self, agent, waiter->since_ms, now_ms)) {
         self->figures.hits++;
         return &agent->verdict;
     }
     if (!agent->asking && now_ms < agent->not_before_ms)
-        return last_known(self, agent, now_ms);
+        return waiter->since_ms > 0 ? &unavailable : last_known(self, agent, now_ms);
     *ask = !agent->asking;
     if (*ask) {
         self->figures.misses++;

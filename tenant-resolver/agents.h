@@ -33,6 +33,7 @@ typedef struct {
     char business_id[AGENTS_TENANT_ID_BYTES_MAX + 1]; /* of AGENT_TENANT, as the rest */
     char location_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
     bool record_calls;
+    bool dated; /* of an earlier version of the directory, since today's cannot be read */
 } agent_verdict_t;
 
 typedef struct {
@@ -50,13 +51,14 @@ void agents_destroy(agents_t **self_p);
 
 /* A thing that waits for an answer; embedded in the caller's object. */
 typedef struct agents_waiter_t {
+    int64_t since_ms; /* only what the directory was asked for since then will do; 0: any answer */
     struct agents_waiter_t *next;
 } agents_waiter_t;
 
 /* What is known of an agent now; an id that is empty or holds a NUL is AGENT_UNKNOWN.  With
  * AGENT_ASKED the waiter is queued, and *ask says whether the caller is to put the question
- * (someone else may have).  The verdict is valid until the next call.  Never NULL: when memory runs
- * out it is AGENT_UNAVAILABLE. */
+ * (someone else may have: a waiter with a `since_ms` looks again when it is answered).  The verdict
+ * is valid until the next call.  Never NULL: when memory runs out it is AGENT_UNAVAILABLE. */
 const agent_verdict_t *agents_look(agents_t *self, wire_view_t agent_id, int64_t now_ms,
                                    agents_waiter_t *waiter, bool *ask);
 

@@ -27,6 +27,7 @@ struct directory_t {
     zhashx_t *agents; /* agent id to entry_t */
     struct stat seen; /* the version that was read, good or broken */
     bool broken;
+    bool changed; /* and nobody was told yet */
     int64_t next_look_ms;
     char *questions[DIRECTORY_QUESTIONS_MAX];
     size_t question_count;
@@ -181,15 +182,13 @@ static bool is_other_version(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
 }
 
-static bool file_changed(directory_t *self, int64_t now_ms)
+/* Reads the file again if it is another one. */
+static void look(directory_t *self)
 {
     struct stat now;
     fault_t fault;
-    if (now_ms < self->next_look_ms)
-        return false;
-    self->next_look_ms = now_ms + LOOK_INTERVAL_MS;
     if (stat(self->path, &now) != 0 || !is_other_version(&now, &self->seen))
-        return false;
+        return;
     self->broken = load(self, &fault) != 0;
     if (self->broken)
         log_line(LOG_LEVEL_ERROR, "the tenant file is broken, keeping the old version",
@@ -197,7 +196,18 @@ static bool file_changed(directory_t *self, int64_t now_ms)
     else
         log_line(LOG_LEVEL_INFO, "read the tenant file again", LOG_TEXT("file", self->path),
                  LOG_NUMBER("agents", zhashx_size(self->agents)));
-    return !self->broken;
+    self->changed = self->changed || !self->broken;
+}
+
+static bool file_changed(directory_t *self, int64_t now_ms)
+{
+    if (now_ms >= self->next_look_ms) {
+        self->next_look_ms = now_ms + LOOK_INTERVAL_MS;
+        look(self);
+    }
+    bool changed = self->changed;
+    self->changed = false;
+    return changed;
 }
 
 static bool file_can_ask(const directory_t *self)
@@ -230,6 +240,7 @@ static void answer(const directory_t *self, const char *agent_id, agent_verdict_
                                         .record_calls = entry->item.record_calls};
     }
     agents_decide(items, count, verdict);
+    verdict->dated = self->broken;
 }
 
 static int file_take(directory_t *self, int64_t now_ms, wire_view_t *agent_id,
@@ -238,6 +249,7 @@ static int file_take(directory_t *self, int64_t now_ms, wire_view_t *agent_id,
     (void)now_ms;
     if (self->question_count == 0)
         return 0;
+    look(self); /* whoever asks may have been told to because it was edited just now */
     free(self->answered);
     self->answered = self->questions[--self->question_count];
     *agent_id = wire_view(self->answered);

@@ -1,5 +1,8 @@
 /* item: one event inside the resolver, and what is made of it for each sink (core: no I/O).
  *
+ * A sink may have several things to do for one event, one after another: first what stands under
+ * tenants that the call was taken from is removed, one by one, then the event is written.
+ *
  * Thread rule: one thread. */
 #ifndef POSTCALL_TENANT_RESOLVER_ITEM_H
 #define POSTCALL_TENANT_RESOLVER_ITEM_H
@@ -17,6 +20,20 @@ typedef enum { ITEM_LOGGER, ITEM_RECORDER, ITEM_RESOURCES_SINK } item_sink_t;
 /* Its name is a sink of proto/routes.h. */
 extern const char *const item_sinks[];
 
+/* A tenant, and where the objects of the call are under it. */
+typedef struct {
+    char business_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
+    char location_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
+    char transcript_key[OBJECT_KEY_BYTES];
+    char recording_key[OBJECT_KEY_BYTES];
+} item_tenant_t;
+
+/* A tenant under which the call is to be removed. */
+typedef struct {
+    item_tenant_t tenant;
+    record_t record; /* that takes the call's back; made when all tenants are known */
+} item_former_t;
+
 typedef struct item_t {
     uint64_t id;
     worker_event_t *upstream; /* the event and its leases */
@@ -29,11 +46,11 @@ typedef struct item_t {
     uint32_t queued; /* bit per sink: waits for a worker; else it is out, or done with */
 
     bool resolved;
-    char business_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
-    char location_id[AGENTS_TENANT_ID_BYTES_MAX + 1];
+    item_tenant_t tenant;
     bool record_calls;
-    char transcript_key[OBJECT_KEY_BYTES];
-    char recording_key[OBJECT_KEY_BYTES];
+    item_former_t *former;
+    size_t former_count;
+    uint8_t step[ITEM_SINKS_MAX]; /* what each sink does: below former_count it removes */
 
     char version[EVENT_VERSION_BYTES];
     record_t record; /* made when the tenant is known */
@@ -49,14 +66,20 @@ int item_set_tenant(item_t *self, const agent_verdict_t *verdict, const char *re
 /* Takes over what was recorded; 0, or -1 when it is longer than a tenant's ids or keys can be.  The
  * upstream event has the tenant from then on too, as if it had come with it: in views into the
  * item, which goes after it. */
-int item_set_recorded(item_t *self, wire_view_t business_id, wire_view_t location_id,
-                      bool record_calls, wire_view_t transcript_key, wire_view_t recording_key);
+int item_set_recorded(item_t *self, const message_tenant_t *tenant, bool record_calls);
+/* Whether the tenant that was found is the one that the event came with. */
+bool item_is_recorded(const item_t *self);
+/* Takes over the tenants to remove it from, but for the one that it has unless it is a deletion;
+ * after item_set_recorded.  0, or -1 when one is too long or memory is out. */
+int item_set_former(item_t *self, const wire_list_t *former);
+/* The tenant that came with an event. */
+message_tenant_t item_tenant_of(const message_event_t *event);
 
-/* Makes record and version; afterwards item_for_sink may be asked. */
+/* Makes records and version; afterwards item_for_sink may be asked. */
 record_status_t item_make(item_t *self, json_reader_t *reader, const record_rules_t *rules,
                           fault_t *fault);
 
-/* What a sink is to have of it. */
+/* What a sink is to have of it in its present step. */
 typedef struct {
     bool wanted;
     const char *done_reason; /* when not wanted: why the sink is done with it */
@@ -64,5 +87,7 @@ typedef struct {
     bool with_body;
 } item_share_t;
 void item_for_sink(const item_t *self, size_t sink, item_share_t *share);
+/* Takes the sink to its next step; false when there is none. */
+bool item_next_step(item_t *self, size_t sink);
 
 #endif

@@ -175,6 +175,14 @@ static int append_tail(buffer_t *out, const record_event_t *event)
     return failed | buffer_append(out, "}", 1);
 }
 
+static int append_metadata(buffer_t *out, const record_event_t *event, const shape_t *shape,
+                           const json_value_t *values, record_transcript_t transcript)
+{
+    if (event->operation == RECORD_DELETE)
+        return append_text(out, "conversationId", event->conversation_id);
+    return shape->append_metadata(out, event, values, transcript);
+}
+
 static int append_record(buffer_t *out, const record_event_t *event, const json_value_t *values,
                          record_transcript_t transcript)
 {
@@ -188,7 +196,7 @@ static int append_record(buffer_t *out, const record_event_t *event, const json_
     failed |= append_next_text(out, "provider", event->provider);
     failed |= append_next_text(out, "externalId", event->conversation_id);
     failed |= buffer_append_text(out, ",\"metadata\":{");
-    failed |= shape->append_metadata(out, event, values, transcript);
+    failed |= append_metadata(out, event, shape, values, transcript);
     failed |= buffer_append_text(out, "}}");
     return failed | append_tail(out, event);
 }
@@ -243,6 +251,19 @@ static record_status_t write_within_limit(const record_event_t *event, const rec
     return RECORD_REJECTED;
 }
 
+/* A deletion says nothing of the webhook, which may be gone: all values stay absent. */
+static record_status_t read_webhook(json_reader_t *reader, const record_event_t *event,
+                                    json_value_t values[PATHS], fault_t *fault)
+{
+    if (event->operation == RECORD_DELETE)
+        return RECORD_OK;
+    json_status_t read =
+        json_read(reader, event->webhook.bytes, event->webhook.length, paths, PATHS, values, fault);
+    if (read == JSON_READ_OK)
+        return RECORD_OK;
+    return read == JSON_READ_TOO_BIG ? RECORD_NO_MEMORY : RECORD_REJECTED;
+}
+
 bool record_exists(wire_view_t event_type)
 {
     return find_shape(event_type) != NULL;
@@ -256,11 +277,10 @@ record_status_t record_write(json_reader_t *reader, const record_event_t *event,
         fault_set(fault, "events of this type have no record");
         return RECORD_REJECTED;
     }
-    json_value_t values[PATHS];
-    json_status_t read =
-        json_read(reader, event->webhook.bytes, event->webhook.length, paths, PATHS, values, fault);
-    if (read != JSON_READ_OK)
-        return read == JSON_READ_TOO_BIG ? RECORD_NO_MEMORY : RECORD_REJECTED;
+    json_value_t values[PATHS] = {{.type = JSON_ABSENT}};
+    record_status_t read = read_webhook(reader, event, values, fault);
+    if (read != RECORD_OK)
+        return read;
     record_status_t status = write_within_limit(event, rules, values, record, fault);
     if (status != RECORD_OK)
         buffer_clear(&record->text);

@@ -9,6 +9,8 @@
  *   deliveryStatus, then transcriptS3Key or transcript, and recordingS3Key
  * metadata of a call that never came about (subAction `failed`):
  *   conversationId, errorMessage, deliveryStatus
+ * metadata of a record that takes another back (operation `delete`):
+ *   conversationId
  *
  * What the webhook does not say, or says in another type, is left out; only transcriptLength (0
  * without a transcript), transcriptAvailable and deliveryStatus are always there.  Numbers and
@@ -36,7 +38,8 @@ typedef enum {
 
 typedef enum {
     RECORD_CREATE,
-    RECORD_DELETE, /* takes back a record that went to the wrong tenant */
+    RECORD_DELETE, /* takes back what was created; its metadata has conversationId alone, and the
+                      webhook is not read */
 } record_operation_t;
 
 /* How records are to be: settings, the same for all events. */

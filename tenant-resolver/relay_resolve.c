@@ -40,11 +40,11 @@ void relay_say_resolved(relay_t *self)
             .incarnation = upstream->event.incarnation,
             .sequence = upstream->event.sequence,
             .event_id = upstream->event.event_id,
-            .business_id = wire_view(item->business_id),
-            .location_id = wire_view(item->location_id),
+            .business_id = wire_view(item->tenant.business_id),
+            .location_id = wire_view(item->tenant.location_id),
             .record_calls = item->record_calls,
-            .transcript_key = wire_view(item->transcript_key),
-            .recording_key = wire_view(item->recording_key),
+            .transcript_key = wire_view(item->tenant.transcript_key),
+            .recording_key = wire_view(item->tenant.recording_key),
         };
     }
     say_batch(self, source, count);
@@ -83,11 +83,13 @@ static item_t *take_awaiting(relay_t *self, size_t source, uint64_t sequence)
 
 void relay_take_go(relay_t *self, size_t source, const message_resolution_t *final)
 {
+    const message_tenant_t tenant = {final->business_id, final->location_id, final->transcript_key,
+                                     final->recording_key};
     for (item_t *item = take_awaiting(self, source, final->sequence), *twin; item; item = twin) {
         twin = item->twin;
         if (!wire_same(item->upstream->event.event_id, final->event_id) ||
-            item_set_recorded(item, final->business_id, final->location_id, final->record_calls,
-                              final->transcript_key, final->recording_key) != 0) {
+            item_set_recorded(item, &tenant, final->record_calls) != 0 ||
+            item_set_former(item, &final->former) != 0) {
             relay_report_all(self, item, &relay_handed_back);
         } else {
             log_line(LOG_LEVEL_DEBUG, "resolved", LOG_EVENT_ID(final->event_id.bytes),
@@ -161,18 +163,45 @@ static const worker_outcome_t *outcome_of(agent_state_t state)
     return &outcomes[state];
 }
 
+/* Goes on with the tenant that was recorded, and with those before it where they are to go. */
+static void take_recorded(relay_t *self, item_t *item)
+{
+    static const worker_outcome_t no_tenant = {.outcome = OUTCOME_DEAD,
+                                               .reason = DEAD_INVALID_TENANT,
+                                               .detail = "its recorded tenant is too long"};
+    const message_event_t *event = &item->upstream->event;
+    const message_tenant_t tenant = item_tenant_of(event);
+    bool removes = event->reassign || event->deletes;
+    if (item_set_recorded(item, &tenant, event->record_calls) == 0 &&
+        (!removes || item_set_former(item, &event->former) == 0))
+        relay_route(self, item);
+    else
+        relay_report_all(self, item, &no_tenant);
+}
+
+/* An agent whose calls were accepted once is not one that is yet to be entered. */
+static const worker_outcome_t *outcome_for(const item_t *item, agent_state_t state)
+{
+    static const worker_outcome_t nobodys = {.outcome = OUTCOME_DEAD, .reason = DEAD_UNKNOWN_AGENT};
+    if (item->upstream->event.reassign && state == AGENT_UNKNOWN)
+        return &nobodys;
+    return outcome_of(state);
+}
+
 static void decided(relay_t *self, item_t *item, const agent_verdict_t *verdict)
 {
     fault_t fault;
     if (self->draining || item->orphan)
         relay_report_all(self, item, &relay_handed_back); /* nobody would answer `go` */
     else if (verdict->state != AGENT_TENANT)
-        relay_report_all(self, item, outcome_of(verdict->state));
+        relay_report_all(self, item, outcome_for(item, verdict->state));
     else if (item_set_tenant(item, verdict, self->options.recordings_prefix, &fault) != 0)
         relay_report_all(self, item,
                          &(worker_outcome_t){.outcome = OUTCOME_DEAD,
                                              .reason = DEAD_INVALID_TENANT,
                                              .detail = fault.text});
+    else if (item_is_recorded(item))
+        take_recorded(self, item);
     else
         await_go(self, item);
 }
@@ -214,23 +243,7 @@ void relay_free_questions(relay_t *self)
     self->asked = NULL;
 }
 
-void relay_answer(relay_t *self, wire_view_t agent_id, const agent_verdict_t *answer,
-                  int64_t now_ms)
-{
-    agents_waiter_t *waiters;
-    const agent_verdict_t *verdict =
-        agents_answer(self->agents, agent_id, answer, now_ms, &waiters);
-    while (waiters) {
-        item_t *item = CONTAINER(waiters, item_t, waiter);
-        waiters = waiters->next;
-        decided(self, item, verdict);
-    }
-}
-
-void relay_directory_changed(relay_t *self, int64_t now_ms)
-{
-    agents_forget(self->agents, now_ms);
-}
+static const agent_verdict_t unavailable = {.state = AGENT_UNAVAILABLE};
 
 static void look_up(relay_t *self, item_t *item)
 {
@@ -241,23 +254,46 @@ static void look_up(relay_t *self, item_t *item)
         decided(self, item, &unknown);
         return;
     }
+    if (event->reassign)
+        item->waiter.since_ms = item->upstream->arrived_ms;
     const agent_verdict_t *verdict =
         agents_look(self->agents, event->tenant_key, self->now_ms, &item->waiter, &ask);
     if (verdict->state != AGENT_ASKED) {
         decided(self, item, verdict);
     } else if (ask && !put_question(self, event->tenant_key)) {
-        const agent_verdict_t none = {.state = AGENT_UNAVAILABLE};
-        relay_answer(self, event->tenant_key, &none, self->now_ms);
+        relay_answer(self, event->tenant_key, &unavailable, self->now_ms);
     }
+}
+
+void relay_answer(relay_t *self, wire_view_t agent_id, const agent_verdict_t *answer,
+                  int64_t now_ms)
+{
+    agents_waiter_t *waiters;
+    const agent_verdict_t *verdict =
+        agents_answer(self->agents, agent_id, answer, now_ms, &waiters);
+    while (waiters) {
+        item_t *item = CONTAINER(waiters, item_t, waiter);
+        waiters = waiters->next;
+        if (!item->upstream->event.reassign)
+            decided(self, item, verdict);
+        else if (answer->state == AGENT_UNAVAILABLE || answer->dated)
+            decided(self, item, &unavailable);
+        else
+            look_up(self, item); /* it may have come after the question was put */
+    }
+}
+
+void relay_directory_changed(relay_t *self, int64_t now_ms)
+{
+    agents_forget(self->agents, now_ms);
 }
 
 void relay_take_event(relay_t *self, worker_event_t *upstream)
 {
     static const worker_outcome_t no_body = {
         .outcome = OUTCOME_DEAD, .reason = DEAD_REJECTED, .detail = "it came without its webhook"};
-    static const worker_outcome_t no_tenant = {.outcome = OUTCOME_DEAD,
-                                               .reason = DEAD_INVALID_TENANT,
-                                               .detail = "its recorded tenant is too long"};
+    static const worker_outcome_t nothing = {.outcome = OUTCOME_DONE,
+                                             .reason = DONE_NOTHING_WRITTEN};
     const message_event_t *event = &upstream->event;
     item_t *item = item_new(self->last_id + 1, upstream);
     if (!item || number_map_put(&self->items, item->id, item) != 0) {
@@ -268,13 +304,12 @@ void relay_take_event(relay_t *self, worker_event_t *upstream)
     self->last_id++;
     if (self->draining)
         relay_report_all(self, item, &relay_handed_back);
-    else if (!upstream->has_body)
+    else if (event->deletes && !event->resolved)
+        relay_report_all(self, item, &nothing);
+    else if (!event->deletes && !upstream->has_body)
         relay_report_all(self, item, &no_body);
-    else if (!event->resolved)
-        look_up(self, item);
-    else if (item_set_recorded(item, event->business_id, event->location_id, event->record_calls,
-                               event->transcript_key, event->recording_key) == 0)
-        relay_route(self, item);
+    else if (event->resolved && !event->reassign)
+        take_recorded(self, item);
     else
-        relay_report_all(self, item, &no_tenant);
+        look_up(self, item);
 }

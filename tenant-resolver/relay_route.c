@@ -38,10 +38,25 @@ void relay_hand_back_queue(relay_t *self, size_t sink)
         (void)relay_report(self, dequeue(outlet, sink), sink, &relay_handed_back);
 }
 
+/* Queues what the sink is to have of the item, passing over steps in which it has no part.  False
+ * when that were all, and the item is gone. */
+static bool forward(relay_t *self, item_t *item, size_t sink)
+{
+    item_share_t share;
+    do {
+        item_for_sink(item, sink, &share);
+        if (share.wanted) {
+            enqueue(self, item, sink);
+            return true;
+        }
+    } while (item_next_step(item, sink));
+    const worker_outcome_t done = {.outcome = OUTCOME_DONE, .reason = share.done_reason};
+    return relay_report(self, item, sink, &done);
+}
+
 void relay_route(relay_t *self, item_t *item)
 {
     fault_t fault;
-    item_share_t share;
     switch (item_make(item, self->reader, &self->options.records, &fault)) {
     case RECORD_OK:
         break;
@@ -57,14 +72,7 @@ void relay_route(relay_t *self, item_t *item)
     }
     uint32_t sinks = item->upstream->sinks;
     for (size_t sink = 0; sink < RELAY_SINKS; sink++) {
-        if (!(sinks >> sink & 1))
-            continue;
-        item_for_sink(item, sink, &share);
-        if (share.wanted)
-            enqueue(self, item, sink);
-        else if (!relay_report(
-                     self, item, sink,
-                     &(worker_outcome_t){.outcome = OUTCOME_DONE, .reason = share.done_reason}))
+        if ((sinks >> sink & 1) && !forward(self, item, sink))
             return;
     }
 }
@@ -92,6 +100,15 @@ static const char *word_of(wire_view_t view, const char *const *words)
     return NULL;
 }
 
+/* The next step of an item whose last one is done. */
+static void go_on(relay_t *self, item_t *item, size_t sink)
+{
+    if (self->draining)
+        (void)relay_report(self, item, sink, &relay_handed_back);
+    else
+        (void)forward(self, item, sink);
+}
+
 static void pass_on(relay_t *self, item_t *item, size_t sink, const message_outcome_t *outcome)
 {
     static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_WORKING, OUTCOME_RETRY,
@@ -107,7 +124,11 @@ static void pass_on(relay_t *self, item_t *item, size_t sink, const message_outc
     };
     if (!upward.outcome) /* a word of a later version: its lease is over, and that is all we know */
         upward = (worker_outcome_t){.outcome = OUTCOME_LOST, .reason = "unknown_outcome"};
-    (void)relay_report(self, item, sink, &upward); /* the item may be gone; it is not used again */
+    /* The item may be gone with either; it is not used again. */
+    if (wire_equals(outcome->outcome, OUTCOME_DONE) && item_next_step(item, sink))
+        go_on(self, item, sink);
+    else
+        (void)relay_report(self, item, sink, &upward);
 }
 
 static void take_lost(relay_t *self, item_t *item, size_t sink)

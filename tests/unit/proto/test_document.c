@@ -188,8 +188,8 @@ static void every_reason_is_listed(void **state)
             fail_msg("the document should list %s", route_dead_reasons[i]);
     }
     static const char *const done[] = {DONE_RECORDING_REFUSED, DONE_TRANSCRIPT_EMPTY,
-                                       DONE_TRANSCRIPTS_OFF, DONE_TRANSCRIPT_INLINE,
-                                       DONE_NEWER_EXISTS};
+                                       DONE_TRANSCRIPTS_OFF,   DONE_TRANSCRIPT_INLINE,
+                                       DONE_NEWER_EXISTS,      DONE_NOTHING_WRITTEN};
     list = strstr(document, "Reasons of `done`");
     assert_non_null(list);
     for (size_t i = 0; i < sizeof(done) / sizeof(done[0]); i++) {

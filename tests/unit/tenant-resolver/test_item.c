@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -83,8 +84,8 @@ static void a_transcription_has_something_for_each_sink(void **state)
     open_desk(&desk, EVENT_TRANSCRIPTION,
               "{\"data\":{\"transcript\":[{\"role\":\"user\",\"message\":\"hi\"}]}}");
     set_tenant(&desk, true);
-    assert_string_equal(desk.item->transcript_key, "transcripts/B1/conv_1.json");
-    assert_string_equal(desk.item->recording_key, "recordings/B1/L1/conv_1.mp3");
+    assert_string_equal(desk.item->tenant.transcript_key, "transcripts/B1/conv_1.json");
+    assert_string_equal(desk.item->tenant.recording_key, "recordings/B1/L1/conv_1.mp3");
     make(&desk, &to_s3);
 
     static const item_sink_t records[] = {ITEM_LOGGER, ITEM_RESOURCES_SINK};
@@ -152,16 +153,16 @@ static void what_is_recorded_replaces_what_was_found(void **state)
     open_desk(&desk, EVENT_AUDIO, "{}");
     set_tenant(&desk, true);
     assert_false(desk.item->resolved);
-    assert_int_equal(item_set_recorded(desk.item, WIRE_VIEW("B2"), WIRE_VIEW("L2"), false,
-                                       WIRE_VIEW("t/2"), WIRE_VIEW("r/2")),
-                     0);
+    const message_tenant_t recorded = {WIRE_VIEW("B2"), WIRE_VIEW("L2"), WIRE_VIEW("t/2"),
+                                       WIRE_VIEW("r/2")};
+    assert_int_equal(item_set_recorded(desk.item, &recorded, false), 0);
     assert_true(desk.item->resolved);
     make(&desk, &to_s3);
     item_share_t share = share_of(&desk, ITEM_RECORDER);
     assert_true(wire_equals(share.message.business_id, "B2"));
     assert_true(wire_equals(share.message.location_id, "L2"));
     assert_false(share.wanted);
-    assert_string_equal(desk.item->recording_key, "r/2");
+    assert_string_equal(desk.item->tenant.recording_key, "r/2");
     close_desk(&desk);
 }
 
@@ -177,15 +178,90 @@ static void what_is_recorded_has_its_limits(void **state)
     const wire_view_t longer_id = {id, AGENTS_TENANT_ID_BYTES_MAX + 1};
     const wire_view_t longest_key = {key, MESSAGE_KEY_BYTES_MAX};
     const wire_view_t longer_key = {key, MESSAGE_KEY_BYTES_MAX + 1};
-    assert_int_equal(
-        item_set_recorded(desk.item, longest_id, longest_id, true, longest_key, longest_key), 0);
-    assert_int_equal(
-        item_set_recorded(desk.item, longer_id, longest_id, true, longest_key, longest_key), -1);
-    assert_false(desk.item->resolved);
-    assert_int_equal(
-        item_set_recorded(desk.item, longest_id, longest_id, true, longer_key, longest_key), -1);
-    assert_int_equal(
-        item_set_recorded(desk.item, longest_id, longest_id, true, longest_key, longer_key), -1);
+    const message_tenant_t fits = {longest_id, longest_id, longest_key, longest_key};
+    const message_tenant_t too_long[] = {{longer_id, longest_id, longest_key, longest_key},
+                                         {longest_id, longer_id, longest_key, longest_key},
+                                         {longest_id, longest_id, longer_key, longest_key},
+                                         {longest_id, longest_id, longest_key, longer_key}};
+    assert_int_equal(item_set_recorded(desk.item, &fits, true), 0);
+    for (size_t i = 0; i < 4; i++) {
+        const message_tenant_t other = {.business_id = WIRE_VIEW("B2")};
+        const wire_list_t former = {&too_long[i], 1};
+        assert_int_equal(item_set_recorded(desk.item, &too_long[i], true), -1);
+        assert_false(desk.item->resolved);
+        assert_int_equal(item_set_recorded(desk.item, &other, true), 0);
+        assert_int_equal(item_set_former(desk.item, &former), -1);
+        free(desk.item->former);
+        desk.item->former = NULL;
+    }
+    close_desk(&desk);
+}
+
+/* Takes a call of B3, which once were B1's and B2's; the transcripts of B2 and B3 are in one
+ * place. */
+static void take_from_former(desk_t *desk)
+{
+    const message_tenant_t recorded = {WIRE_VIEW("B3"), WIRE_VIEW("L3"), WIRE_VIEW("t/23"),
+                                       WIRE_VIEW("r/3")};
+    const message_tenant_t former[] = {
+        {WIRE_VIEW("B1"), WIRE_VIEW("L1"), WIRE_VIEW("t/1"), WIRE_VIEW("r/1")},
+        recorded, /* it came back to it */
+        {WIRE_VIEW("B2"), WIRE_VIEW("L2"), WIRE_VIEW("t/23"), WIRE_VIEW("r/2")},
+    };
+    const wire_list_t list = {former, 3};
+    assert_int_equal(item_set_recorded(desk->item, &recorded, true), 0);
+    assert_int_equal(item_set_former(desk->item, &list), 0);
+    make(desk, &to_s3);
+}
+
+static bool is_step(const desk_t *desk, size_t sink, const char *business_id, bool deletes)
+{
+    item_share_t share = share_of(desk, sink);
+    wire_view_t record = share.message.record;
+    if (sink != ITEM_RECORDER)
+        assert_int_equal(
+            memmem(record.bytes, record.length, "\"operation\":\"delete\"", 20) != NULL, deletes);
+    if (sink != ITEM_RECORDER)
+        assert_non_null(memmem(record.bytes, record.length, business_id, 2));
+    return wire_equals(share.message.business_id, business_id) && share.message.deletes == deletes;
+}
+
+static void a_call_is_taken_from_those_before_and_then_written(void **state)
+{
+    (void)state;
+    desk_t desk;
+    open_desk(&desk, EVENT_TRANSCRIPTION, "{\"data\":{\"transcript\":[{}]}}");
+    take_from_former(&desk);
+    for (size_t sink = 0; sink <= ITEM_RESOURCES_SINK; sink++) {
+        assert_true(is_step(&desk, sink, "B1", true));
+        assert_true(share_of(&desk, sink).wanted);
+        assert_false(share_of(&desk, sink).with_body);
+        assert_true(item_next_step(desk.item, sink));
+        assert_true(is_step(&desk, sink, "B2", true));
+        assert_int_equal(share_of(&desk, sink).wanted, sink != ITEM_RECORDER);
+        assert_true(item_next_step(desk.item, sink));
+        assert_true(is_step(&desk, sink, "B3", false));
+        assert_int_equal(share_of(&desk, sink).with_body, sink == ITEM_RECORDER);
+        assert_false(item_next_step(desk.item, sink));
+    }
+    close_desk(&desk);
+}
+
+static void a_deletion_is_for_all_that_had_it_and_needs_no_webhook(void **state)
+{
+    (void)state;
+    static const char *const order[] = {"B1", "B3", "B2", "B3"}; /* once more does no harm */
+    desk_t desk;
+    open_desk(&desk, EVENT_TRANSCRIPTION, "");
+    desk.upstream.event.deletes = true;
+    take_from_former(&desk);
+    for (size_t sink = 0; sink <= ITEM_RESOURCES_SINK; sink++) {
+        for (size_t i = 0; i < 4; i++) {
+            assert_true(is_step(&desk, sink, order[i], true));
+            assert_true(share_of(&desk, sink).wanted);
+            assert_int_equal(item_next_step(desk.item, sink), i < 3);
+        }
+    }
     close_desk(&desk);
 }
 
@@ -222,6 +298,8 @@ int main(void)
         cmocka_unit_test(what_no_sink_has_to_write_is_done_with_a_reason),
         cmocka_unit_test(what_is_recorded_replaces_what_was_found),
         cmocka_unit_test(what_is_recorded_has_its_limits),
+        cmocka_unit_test(a_call_is_taken_from_those_before_and_then_written),
+        cmocka_unit_test(a_deletion_is_for_all_that_had_it_and_needs_no_webhook),
         cmocka_unit_test(a_key_that_would_be_too_long_is_an_invalid_tenant),
         cmocka_unit_test(a_webhook_that_is_no_json_is_rejected),
     };
