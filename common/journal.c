@@ -70,7 +70,8 @@ static int start(journal_t *self, const journal_options_t *options, journal_foun
         return -1;
     if (self->event_fd < 0 || !self->writer.dedupe || !self->outcomes.conversations)
         return fault_set_errno(fault, errno, "the journal cannot start");
-    if (journal_slot_take(&self->slot, options->directory, fault) != 0)
+    if (journal_slot_take(&self->slot, options->directory,
+                          options->one_slot ? (int)options->slot : JOURNAL_SLOT_ANY, fault) != 0)
         return -1;
     found->slot = self->slot.number;
     self->unnamed_files = journal_slot_has_unnamed_files(&self->slot);

@@ -36,7 +36,9 @@
 typedef struct journal_t journal_t;
 
 typedef struct {
-    const char *directory;     /* INGRESS_DATA_DIR; slots are below it */
+    const char *directory; /* INGRESS_DATA_DIR; slots are below it */
+    bool one_slot;         /* that of number `slot`, and not the first that is free */
+    unsigned slot;
     uint64_t segment_bytes;    /* a segment is sealed when it has reached this */
     uint64_t max_bytes;        /* of segments, outcomes and bodies together */
     int64_t retention_ms;      /* a settled segment is kept this long after its last event */
@@ -57,9 +59,9 @@ typedef struct {
     uint64_t torn_tail_bytes; /* cut off the last segment: never acknowledged */
 } journal_found_t;
 
-/* Takes the first free slot, recovers it and starts the writer.  Fails only when the directory
- * cannot be used at all (no permission, no descriptors, a sync that fails); neither damage nor a
- * full disk is a reason to fail.  Owned by the caller. */
+/* Takes the first free slot (or that one), recovers it and starts the writer.  Fails only when the
+ * directory cannot be used at all (no permission, no descriptors, a sync that fails); neither
+ * damage nor a full disk is a reason to fail.  Owned by the caller. */
 journal_t *journal_open(const journal_options_t *options, journal_found_t *found, fault_t *fault);
 
 /* Writes what was submitted, stops the writer, saves hints, releases the slot. */

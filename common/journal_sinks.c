@@ -1,6 +1,8 @@
 /* The sinks hint: a line for each sink that ever was, with the sequence from which on it wants
  * events, then the checksum of those lines.  Without it all sinks begin at the beginning. */
 
+#include "common/journal_sinks.h"
+
 #include "common/crc32c.h"
 #include "common/journal_startup.h"
 
@@ -16,9 +18,9 @@
 #define SINKS_BYTES_MAX 65536
 
 /* Reads the hint as a text.  Owned; NULL when there is none to be believed. */
-static char *read_sinks(const journal_t *self)
+static char *read_sinks(int slot_directory)
 {
-    int fd = openat(self->slot.directory, SINKS_NAME, O_RDONLY | O_CLOEXEC);
+    int fd = openat(slot_directory, SINKS_NAME, O_RDONLY | O_CLOEXEC);
     char *text = fd >= 0 ? calloc(1, SINKS_BYTES_MAX + 1) : NULL;
     ssize_t length = text ? file_read_at(fd, text, SINKS_BYTES_MAX, 0) : -1;
     if (fd >= 0)
@@ -37,23 +39,48 @@ static char *read_sinks(const journal_t *self)
     return NULL;
 }
 
+/* Reads one line into *sink; returns where the next begins, or NULL when it is none. */
+static const char *parse_line(const char *line, journal_sink_t *sink)
+{
+    size_t length = strcspn(line, " \n");
+    const char *end = strchr(line, '\n');
+    if (!end || line[length] != ' ' || length >= sizeof(sink->name))
+        return NULL;
+    memcpy(sink->name, line, length);
+    sink->name[length] = '\0';
+    sink->begin = strtoull(line + length + 1, NULL, 10);
+    return end + 1;
+}
+
+int journal_sinks_read(int slot_directory, journal_sink_t sinks[JOURNAL_SINKS_EVER_MAX])
+{
+    char *text = read_sinks(slot_directory);
+    int count = 0;
+    if (!text)
+        return -1;
+    for (const char *line = text; line && *line && count < JOURNAL_SINKS_EVER_MAX;) {
+        line = parse_line(line, &sinks[count]);
+        count += line != NULL;
+    }
+    free(text);
+    return count;
+}
+
 /* Takes the begins of the sinks that the hint knows; returns their bits. */
 static uint16_t parse_sinks(journal_t *self, const char *text)
 {
+    journal_sink_t sink;
     uint16_t known = 0;
     for (const char *line = text; *line;) {
-        const char *end = strchr(line, '\n');
-        const char *space = strchr(line, ' ');
-        if (!end || !space || space > end)
+        line = parse_line(line, &sink);
+        if (!line)
             break;
-        wire_view_t name = {line, (size_t)(space - line)};
         for (size_t i = 0; i < self->sinks.count; i++) {
-            if (!wire_equals(name, self->sinks.names[i]))
+            if (strcmp(sink.name, self->sinks.names[i]) != 0)
                 continue;
-            self->sinks.begins[i] = strtoull(space + 1, NULL, 10);
+            self->sinks.begins[i] = sink.begin;
             known |= (uint16_t)(1u << i);
         }
-        line = end + 1;
     }
     return known;
 }
@@ -83,7 +110,7 @@ static int write_sinks(const journal_t *self, const char *old, uint16_t known, f
 
 int journal_sinks_restore(journal_t *self, fault_t *fault)
 {
-    char *text = read_sinks(self);
+    char *text = read_sinks(self->slot.directory);
     uint16_t known = text ? parse_sinks(self, text) : 0;
     /* Sequences never begin again below a sink's begin, or new events would pass for old ones. */
     for (size_t i = 0; i < self->sinks.count; i++) {

@@ -13,12 +13,16 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ORDINAL_DIGITS   10
 #define BODY_DIGITS      16
 #define BODY_SUFFIX      ".body"
 #define COPY_CHUNK_BYTES 65536
+#define LOCK_NAME        "lock"
+#define LOCK_TRIES       20
+#define LOCK_PAUSE_NS    5000000
 
 static const journal_slot_t no_slot = {
     .lock = -1, .directory = -1, .segments = -1, .bodies = -1, .damaged = -1};
@@ -59,15 +63,33 @@ static int open_directories(journal_slot_t *self, fault_t *fault)
     return 0;
 }
 
-/* Tries the lock of the slot that is open.  1: it is ours; 0: another process has it. */
+/* Tries the lock of the slot that is open.  1: it is ours; 0: another process has it.  One that
+ * only asks whether the slot is held has the lock for an instant, and must not send an ingress to
+ * another slot: so it is tried for a while. */
 static int try_lock(journal_slot_t *self, fault_t *fault)
 {
-    self->lock = openat(self->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    self->lock = openat(self->directory, LOCK_NAME, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (self->lock < 0)
         return fault_set_errno(fault, errno, "lock of '%s'", self->path);
-    if (flock(self->lock, LOCK_EX | LOCK_NB) == 0)
-        return 1;
-    return errno == EWOULDBLOCK ? 0 : fault_set_errno(fault, errno, "lock of '%s'", self->path);
+    for (int tries = 0; flock(self->lock, LOCK_EX | LOCK_NB) != 0; tries++) {
+        if (errno != EWOULDBLOCK)
+            return fault_set_errno(fault, errno, "lock of '%s'", self->path);
+        if (tries == LOCK_TRIES)
+            return 0;
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_PAUSE_NS}, NULL);
+    }
+    return 1;
+}
+
+bool journal_slot_held(int slot_directory)
+{
+    int fd = openat(slot_directory, LOCK_NAME, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    /* Shared: those who ask do not see each other. */
+    bool held = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    (void)close(fd); /* the lock goes with it */
+    return held;
 }
 
 /* Tries slot `number`.  1: taken; 0: another process has it; -1: it cannot be used. */
@@ -102,17 +124,21 @@ static int sync_parent(int directory)
     return status;
 }
 
-int journal_slot_take(journal_slot_t *self, const char *data_directory, fault_t *fault)
+int journal_slot_take(journal_slot_t *self, const char *data_directory, int number, fault_t *fault)
 {
     *self = no_slot;
     int data_fd = file_open_directory(AT_FDCWD, data_directory);
     if (data_fd < 0)
         return fault_set_errno(fault, errno, "data directory '%s'", data_directory);
+    unsigned first = number == JOURNAL_SLOT_ANY ? 0 : (unsigned)number;
+    unsigned last = number == JOURNAL_SLOT_ANY ? JOURNAL_SLOTS_MAX - 1 : first;
     int taken = 0;
-    for (unsigned number = 0; number < JOURNAL_SLOTS_MAX && taken == 0; number++)
-        taken = try_slot(self, data_fd, data_directory, number, fault);
-    if (taken == 0)
+    for (unsigned slot = first; slot <= last && taken == 0; slot++)
+        taken = try_slot(self, data_fd, data_directory, slot, fault);
+    if (taken == 0 && number == JOURNAL_SLOT_ANY)
         fault_set(fault, "all %d slots of '%s' are in use", JOURNAL_SLOTS_MAX, data_directory);
+    else if (taken == 0)
+        fault_set(fault, "another process has slot %d of '%s'", number, data_directory);
     if (taken == 1 && (fsync(data_fd) || sync_parent(data_fd))) {
         fault_set_errno(fault, errno, "sync of '%s'", data_directory);
         journal_slot_release(self);

@@ -31,10 +31,15 @@ typedef struct {
     int damaged;
 } journal_slot_t;
 
-/* Takes the first free slot below `data_directory`, which is made when it is missing; everything
- * made is synced into its directory.  0, or -1. */
-int journal_slot_take(journal_slot_t *self, const char *data_directory, fault_t *fault);
+#define JOURNAL_SLOT_ANY (-1)
+
+/* Takes the slot `number`, or the first free one, below `data_directory`; what is missing is made
+ * and synced into its directory.  0, or -1. */
+int journal_slot_take(journal_slot_t *self, const char *data_directory, int number, fault_t *fault);
 void journal_slot_release(journal_slot_t *self);
+
+/* Does a process have the slot whose directory is open?  Takes the lock away from nobody. */
+bool journal_slot_held(int slot_directory);
 
 #define JOURNAL_NAME_BYTES 64
 

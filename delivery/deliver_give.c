@@ -3,21 +3,6 @@
 #include "proto/routes.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-/* Which of our sinks an event goes to. */
-static uint32_t routed(const deliver_t *self, const journal_event_t *event)
-{
-    const char *const *sinks = route_sinks(event->event.provider, event->event.event_type);
-    uint32_t mask = 0;
-    for (; *sinks; sinks++) {
-        for (size_t sink = 0; sink < self->sink_count; sink++) {
-            if (strcmp(*sinks, self->sinks[sink]) == 0)
-                mask |= 1u << sink;
-        }
-    }
-    return mask;
-}
 
 static void mark_leased(deliver_t *self, entry_t *entry, const deliver_leases_t *leases, bool alone,
                         int64_t now_ms)
@@ -195,7 +180,10 @@ static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms)
 {
     deliver_lane_t *lane = &self->lanes[leader];
     const journal_event_t *event = &lane->pending;
-    uint32_t routes = event->event.dead_reason.length > 0 ? 0 : routed(self, event);
+    uint32_t routes =
+        event->event.dead_reason.length > 0
+            ? 0
+            : route_sink_bits(event->event.provider, event->event.event_type, self->sinks);
     uint32_t wanted = routes & members_of(self, leader) & ~event->settled;
     uint32_t given = 0;
     if (routes == 0 && !pass_by(self, event, leader)) {

@@ -4,6 +4,7 @@
  * If it dies nothing is lost that was answered 200: its journal goes on where it stopped.  What
  * was on its way may be done twice, which the sinks make harmless. */
 #include "common/clock.h"
+#include "common/dead_letter_file.h"
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "common/vitals.h"
@@ -15,6 +16,8 @@
 #include "proto/routes.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -92,6 +95,23 @@ static void log_found(const journal_found_t *found)
              LOG_NUMBER("hints_rebuilt", found->hints_rebuilt));
 }
 
+/* Dead letters that a replay settled are kept as long as what else is settled. */
+static void expire_letters(const daemon_t *self)
+{
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/" DEAD_LETTERS_DIRECTORY,
+             journal_slot_directory(self->journal));
+    int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return;
+    int64_t kept_us = self->settings.journal.retention_hours * 3600000000;
+    uint64_t expired = dead_letters_expire(directory, clock_unix_us() - kept_us);
+    if (expired > 0)
+        log_line(LOG_LEVEL_INFO, "deleted dead letters that a replay had settled",
+                 LOG_NUMBER("letters", expired));
+    (void)close(directory);
+}
+
 static int open_journal(daemon_t *self, fault_t *fault)
 {
     const journal_settings_t *settings = &self->settings.journal;
@@ -111,6 +131,7 @@ static int open_journal(daemon_t *self, fault_t *fault)
     if (!self->journal)
         return fault_blame(fault, "INGRESS_DATA_DIR");
     log_found(&found);
+    expire_letters(self);
     return 0;
 }
 

@@ -19,9 +19,8 @@ static int check_listen(const char *text, fault_t *fault)
 
 static int check_sink(const char *text, fault_t *fault)
 {
-    static const char *const known[] = {SINK_LOGGER, SINK_RECORDER, SINK_RESOURCES_SINK};
-    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strcmp(text, known[i]) == 0)
+    for (size_t i = 0; route_sink_names[i]; i++) {
+        if (strcmp(text, route_sink_names[i]) == 0)
             return 0;
     }
     return fault_set(fault, "a list of " SINK_LOGGER ", " SINK_RECORDER " and " SINK_RESOURCES_SINK

@@ -1,5 +1,7 @@
 #include "proto/routes.h"
 
+#include <string.h>
+
 static const route_t routes[] = {
     {PROVIDER_ELEVENLABS,
      EVENT_TRANSCRIPTION,
@@ -18,6 +20,21 @@ const char *const *route_sinks(wire_view_t provider, wire_view_t event_type)
     }
     return none;
 }
+
+uint32_t route_sink_bits(wire_view_t provider, wire_view_t event_type, const char *const *sinks)
+{
+    const char *const *routed = route_sinks(provider, event_type);
+    uint32_t bits = 0;
+    for (; *routed; routed++) {
+        for (size_t sink = 0; sinks[sink]; sink++) {
+            if (strcmp(*routed, sinks[sink]) == 0)
+                bits |= 1u << sink;
+        }
+    }
+    return bits;
+}
+
+const char *const route_sink_names[] = {SINK_LOGGER, SINK_RECORDER, SINK_RESOURCES_SINK, NULL};
 
 const route_t *route_rows(size_t *count)
 {

@@ -68,6 +68,12 @@ typedef struct {
 /* The sinks of an event, as a NULL-terminated list; an empty list for a type without a row. */
 const char *const *route_sinks(wire_view_t provider, wire_view_t event_type);
 
+/* As route_sinks, as a bit for each of these (NULL-terminated) names: bit i is sinks[i]. */
+uint32_t route_sink_bits(wire_view_t provider, wire_view_t event_type, const char *const *sinks);
+
+/* All sinks, NULL-terminated. */
+extern const char *const route_sink_names[];
+
 /* The rows, for documents and tests. */
 const route_t *route_rows(size_t *count);
 
