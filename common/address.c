@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -103,6 +104,20 @@ bool address_endpoint_is_local(const char *endpoint)
     if (!tcp)
         return behind_scheme(endpoint, "ipc://") || behind_scheme(endpoint, "inproc://");
     return split(tcp, &parts) == 0 && host_is_loopback(parts.host);
+}
+
+bool address_endpoint_name(const char *endpoint, address_name_t *out)
+{
+    const char *tcp = behind_scheme(endpoint, "tcp://");
+    host_port_t parts;
+    struct in_addr v4;
+    if (!tcp || split(tcp, &parts) != 0 || parse_port(parts.port) <= 0)
+        return false;
+    if (parts.bracketed || strcmp(parts.host, "*") == 0 || inet_pton(AF_INET, parts.host, &v4) == 1)
+        return false;
+    memcpy(out->host, parts.host, sizeof(out->host));
+    snprintf(out->port, sizeof(out->port), "%s", parts.port);
+    return true;
 }
 
 int address_parse_listen(const char *text, address_listen_t *out, fault_t *fault)

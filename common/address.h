@@ -23,6 +23,16 @@ int address_check_endpoint(const char *endpoint, fault_t *fault);
  * 127.0.0.0/8, ::1 or the name localhost. */
 bool address_endpoint_is_local(const char *endpoint);
 
+/* The name that an endpoint to connect to has in place of an address. */
+typedef struct {
+    char host[ADDRESS_HOST_BYTES];
+    char port[6];
+} address_name_t;
+
+/* True when the (well-formed) endpoint is tcp to a name, which stands for all addresses that it
+ * has: then *out is filled.  Numeric hosts and `*` are no names. */
+bool address_endpoint_name(const char *endpoint, address_name_t *out);
+
 /* A socket address and its length, as bind(2) takes them. */
 typedef struct {
     union {

@@ -10,40 +10,6 @@
 /* Of its capacity a worker gives replay tools one part in so many, while one is connected. */
 #define REPLAY_SHARE 4
 
-static int connect_source(worker_source_t *source, fault_t *fault)
-{
-    hop_t *hop = hop_connect(source->endpoint, fault);
-    if (!hop)
-        return -1; /* the old socket, if any, stays */
-    hop_destroy(&source->hop);
-    source->hop = hop;
-    return 0;
-}
-
-static int add_source(worker_t *self, const char *endpoint, int64_t now_ms, fault_t *fault)
-{
-    worker_source_t *source = &self->sources[self->source_count++];
-    source->endpoint = strdup(endpoint);
-    source->heard_ms = now_ms;
-    source->hello_due = true;
-    if (!source->endpoint)
-        return fault_set(fault, "out of memory");
-    return connect_source(source, fault);
-}
-
-static int add_sources(worker_t *self, int64_t now_ms, fault_t *fault)
-{
-    size_t count = self->options.endpoint_count;
-    if (count == 0 || count > WORKER_SOURCES_MAX)
-        return fault_set(fault, "%zu addresses to connect to; 1 to %d would do", count,
-                         WORKER_SOURCES_MAX);
-    for (size_t i = 0; i < count; i++) {
-        if (add_source(self, self->options.endpoints[i], now_ms, fault) != 0)
-            return -1;
-    }
-    return 0;
-}
-
 worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *fault)
 {
     worker_t *self = calloc(1, sizeof(*self));
@@ -54,6 +20,10 @@ worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *f
     self->options = *options;
     if (self->options.working_interval_ms == 0)
         self->options.working_interval_ms = TIMING_WORKING_INTERVAL_MS;
+    if (self->options.lookup_interval_ms == 0)
+        self->options.lookup_interval_ms = TIMING_LOOKUP_INTERVAL_MS;
+    if (!self->options.resolve)
+        self->options.resolve = lookup_system;
     while (options->sinks[self->sinks])
         self->sinks++;
     assert(self->sinks <= MESSAGE_SINKS_MAX && options->replay_count <= options->endpoint_count);
@@ -61,7 +31,7 @@ worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *f
     self->next_working_ms = now_ms + self->options.working_interval_ms;
     uint64_t instance = random_bits();
     memcpy(self->instance, &instance, sizeof(self->instance));
-    if (add_sources(self, now_ms, fault) != 0)
+    if (worker_open_sources(self, fault) != 0)
         worker_destroy(&self);
     return self;
 }
@@ -85,11 +55,7 @@ void worker_destroy(worker_t **self_p)
         self->first = event->next;
         worker_free_event(event);
     }
-    for (size_t i = 0; i < self->source_count; i++) {
-        worker_free_reports(&self->sources[i]);
-        free(self->sources[i].endpoint);
-        hop_destroy(&self->sources[i].hop);
-    }
+    worker_close_sources(self);
     wire_output_free(&self->output);
     wire_memory_free(&self->memory);
     free(self);
@@ -102,6 +68,8 @@ bool worker_say(worker_t *self, worker_source_t *source, const char *type,
                 const wire_table_t *table, const void *message)
 {
     self->output.length = 0;
+    if (!source->hop)
+        return false;
     if (wire_encode(&self->output, type, table, message) != 0) {
         wire_output_free(&self->output); /* also forgets that it failed */
         return false;
@@ -122,16 +90,17 @@ void worker_resolved(worker_t *self, size_t source, const message_resolutions_t 
 
 static bool is_replay(const worker_t *self, const worker_source_t *source)
 {
-    return (size_t)(source - self->sources) >= self->source_count - self->options.replay_count;
+    return self->places[source->place].replay;
 }
 
 /* How many sources of one kind share, `source` included: the others count while they answer. */
 static size_t sharers(const worker_t *self, const worker_source_t *source, bool replay)
 {
     size_t count = 0;
-    for (size_t i = 0; i < self->source_count; i++) {
-        const worker_source_t *other = &self->sources[i];
-        count += is_replay(self, other) == replay && (other->known || other == source);
+    const worker_source_t *other = NULL;
+    while ((other = worker_next_source(self, other))) {
+        bool takes_part = (other->known && !other->leaving) || other == source;
+        count += is_replay(self, other) == replay && takes_part;
     }
     return count;
 }
@@ -170,16 +139,32 @@ static void say_hello(worker_t *self, worker_source_t *source)
     }
 }
 
+/* Any word but hello is answered by `who`, and that tells which process is there. */
+static void ask_who(worker_t *self, worker_source_t *source)
+{
+    const message_ping_t ping = {.number = source->ping_number};
+    if (worker_say(self, source, MESSAGE_PING, &message_ping, &ping)) {
+        source->hello_due = false;
+        source->hello_ms = self->now_ms;
+    }
+}
+
 static void greet(worker_t *self, worker_source_t *source)
 {
-    if (source->hello_due && !self->draining && self->now_ms >= source->refused_until_ms)
+    if (!source->hello_due || source->leaving || self->draining ||
+        self->now_ms < source->refused_until_ms)
+        return;
+    if (source->stranger)
+        ask_who(self, source);
+    else
         say_hello(self, source);
 }
 
 static void capacity_changed(worker_t *self)
 {
-    for (size_t i = 0; i < self->source_count; i++)
-        self->sources[i].hello_due = true;
+    worker_source_t *source = NULL;
+    while ((source = worker_next_source(self, source)))
+        source->hello_due = true;
 }
 
 void worker_capacity(worker_t *self, size_t sink, uint64_t events, uint64_t bytes)
@@ -192,11 +177,11 @@ void worker_capacity(worker_t *self, size_t sink, uint64_t events, uint64_t byte
 }
 
 /* With one source there is nothing to split, and no reason to say hello again. */
-static void shares_changed(worker_t *self, const worker_source_t *source)
+static void shares_changed(worker_t *self, worker_source_t *source)
 {
     bool hello_due = source->hello_due;
     capacity_changed(self);
-    self->sources[source - self->sources].hello_due = hello_due;
+    source->hello_due = hello_due;
 }
 
 void worker_source_found(worker_t *self, worker_source_t *source)
@@ -204,6 +189,7 @@ void worker_source_found(worker_t *self, worker_source_t *source)
     if (source->known)
         return;
     source->known = true;
+    source->stranger = false;
     shares_changed(self, source);
 }
 
@@ -219,8 +205,8 @@ void worker_source_lost(worker_t *self, worker_source_t *source)
 
 void worker_flush(worker_t *self)
 {
-    for (size_t i = 0; i < self->source_count; i++) {
-        worker_source_t *source = &self->sources[i];
+    worker_source_t *source = NULL;
+    while ((source = worker_next_source(self, source))) {
         (void)worker_flush_reports(self, source); /* what is left goes in a later turn */
         greet(self, source);
     }
@@ -228,7 +214,7 @@ void worker_flush(worker_t *self)
 
 /* Liveness. */
 
-static void say_bye(worker_t *self, worker_source_t *source)
+void worker_say_bye(worker_t *self, worker_source_t *source)
 {
     const message_empty_t nothing = {0};
     if (!worker_say(self, source, MESSAGE_BYE, &message_empty, &nothing))
@@ -242,7 +228,8 @@ static void break_silence(worker_t *self, worker_source_t *source)
     source->heard_ms = self->now_ms;
     source->bye_heard = true;
     worker_source_lost(self, source);
-    (void)connect_source(source, &fault); /* without a socket: tried again at the next silence */
+    (void)worker_connect_source(source,
+                                &fault); /* without a socket: tried again at the next silence */
 }
 
 static void tick_source(worker_t *self, worker_source_t *source)
@@ -252,8 +239,8 @@ static void tick_source(worker_t *self, worker_source_t *source)
         return;
     if (self->now_ms - source->heard_ms > self->options.source_silence_ms)
         break_silence(self, source);
-    if (self->draining && !source->bye_heard)
-        say_bye(self, source); /* again: the first may have been lost with a connection */
+    if ((self->draining || source->leaving) && !source->bye_heard)
+        worker_say_bye(self, source); /* again: the first may have been lost with a connection */
     if (source->known && worker_say(self, source, MESSAGE_PING, &message_ping, &ping))
         source->ping_number++;
     if (!source->known && self->now_ms - source->hello_ms >= self->options.ping_interval_ms)
@@ -265,18 +252,21 @@ static void extend_leases(worker_t *self)
 {
     self->next_working_ms = self->now_ms + self->options.working_interval_ms;
     worker_extend_waiting(self);
-    for (size_t i = 0; i < self->source_count; i++)
-        (void)worker_flush_reports(self, &self->sources[i]); /* as in worker_flush */
+    worker_source_t *source = NULL;
+    while ((source = worker_next_source(self, source)))
+        (void)worker_flush_reports(self, source); /* as in worker_flush */
 }
 
 int64_t worker_tick(worker_t *self, int64_t now_ms)
 {
     self->now_ms = now_ms;
+    worker_follow_names(self);
     if (now_ms >= self->next_working_ms)
         extend_leases(self);
     if (now_ms >= self->next_ping_ms) {
-        for (size_t i = 0; i < self->source_count; i++)
-            tick_source(self, &self->sources[i]);
+        worker_source_t *source = NULL;
+        while ((source = worker_next_source(self, source)))
+            tick_source(self, source);
         self->next_ping_ms = now_ms + self->options.ping_interval_ms;
     }
     int64_t next_ms =
@@ -286,21 +276,23 @@ int64_t worker_tick(worker_t *self, int64_t now_ms)
 
 void worker_drain(worker_t *self)
 {
+    worker_source_t *source = NULL;
     if (self->draining)
         return;
     self->draining = true;
-    for (size_t i = 0; i < self->source_count; i++) {
-        self->sources[i].bye_heard = false;
-        say_bye(self, &self->sources[i]);
+    while ((source = worker_next_source(self, source))) {
+        source->bye_heard = false;
+        worker_say_bye(self, source);
     }
 }
 
 bool worker_drained(const worker_t *self)
 {
+    const worker_source_t *source = NULL;
     if (!self->draining || self->held > 0)
         return false;
-    for (size_t i = 0; i < self->source_count; i++) {
-        if (!self->sources[i].bye_heard || self->sources[i].report_count > 0)
+    while ((source = worker_next_source(self, source))) {
+        if (!source->bye_heard || source->report_count > 0)
             return false;
     }
     return true;
@@ -308,8 +300,9 @@ bool worker_drained(const worker_t *self)
 
 bool worker_connected(const worker_t *self)
 {
-    for (size_t i = 0; i < self->source_count; i++) {
-        if (self->sources[i].known)
+    const worker_source_t *source = NULL;
+    while ((source = worker_next_source(self, source))) {
+        if (source->known)
             return true;
     }
     return false;
@@ -323,8 +316,11 @@ size_t worker_held(const worker_t *self)
 size_t worker_fds(const worker_t *self, struct pollfd *fds, size_t capacity)
 {
     size_t count = 0;
-    for (size_t i = 0; i < self->source_count && count < capacity; i++)
-        fds[count++] = (struct pollfd){.fd = hop_fd(self->sources[i].hop), .events = POLLIN};
+    const worker_source_t *source = NULL;
+    while ((source = worker_next_source(self, source)) && count < capacity)
+        fds[count++] = (struct pollfd){.fd = hop_fd(source->hop), .events = POLLIN};
+    if (self->lookup && count < capacity)
+        fds[count++] = (struct pollfd){.fd = lookup_fd(self->lookup), .events = POLLIN};
     return count;
 }
 
@@ -332,7 +328,7 @@ bool worker_ready(const worker_t *self)
 {
     for (size_t i = 0; i < self->source_count; i++) {
         const worker_source_t *source = &self->sources[i];
-        if (source->again || source->reset || hop_ready(source->hop))
+        if (source->again || source->reset || (source->hop && hop_ready(source->hop)))
             return true;
     }
     return false;

@@ -2,6 +2,9 @@
  * pings with what it holds, extends the leases of what waits its turn, and sends outcomes in
  * batches.
  *
+ * A name among its endpoints stands for all addresses that it has, each of them a source; it is
+ * looked up again and again, so that sources come and go while the worker runs.
+ *
  * It decides nothing: what an event's outcome is, is its caller's.  PROTOCOL.md has the messages.
  * At debug it logs each event that it hands out ("taken") and each lease that ends ("reported").
  *
@@ -16,13 +19,18 @@
 
 #include "common/fault.h"
 #include "common/hop.h"
+#include "common/lookup.h"
+#include "common/metrics.h"
 #include "proto/messages.h"
 
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Sources at once; an address beyond that is ignored, counted, and told of. */
 #define WORKER_SOURCES_MAX 64
+/* What worker_fds fills at most. */
+#define WORKER_FDS_MAX (WORKER_SOURCES_MAX + 1)
 
 typedef struct worker_t worker_t;
 
@@ -38,6 +46,10 @@ typedef struct {
     int64_t refused_retry_ms;    /* TIMING_REFUSED_RETRY_MS */
     int64_t working_interval_ms; /* TIMING_WORKING_INTERVAL_MS, which 0 stands for */
     bool gate_alone;             /* hand out an `alone` event only when nothing else is held */
+    int64_t lookup_interval_ms;  /* between two look-ups of a name; 0: TIMING_LOOKUP_INTERVAL_MS */
+    lookup_resolve_t *resolve;   /* NULL: lookup_system */
+    void *resolve_context;
+    metrics_t *metrics; /* NULL: nothing is counted */
 } worker_options_t;
 
 worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *fault);
@@ -118,7 +130,8 @@ bool worker_drained(const worker_t *self);
 bool worker_connected(const worker_t *self);
 size_t worker_held(const worker_t *self);
 
-/* Descriptors to wait on; returns how many were filled.  When worker_ready, do not wait. */
+/* Descriptors to wait on, at most WORKER_FDS_MAX; returns how many were filled.  When worker_ready,
+ * do not wait. */
 size_t worker_fds(const worker_t *self, struct pollfd *fds, size_t capacity);
 bool worker_ready(const worker_t *self);
 

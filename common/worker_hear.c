@@ -95,21 +95,36 @@ static int hear_event(worker_t *self, size_t index, bool deletes, worker_input_t
     return 0;
 }
 
-static void say_pong(worker_t *self, size_t index, uint64_t number)
+/* All that is held of this incarnation, over whichever connection it came. */
+static void say_pong(worker_t *self, worker_source_t *source, uint64_t number)
 {
+    const wire_view_t incarnation = {source->incarnation, sizeof(source->incarnation)};
     uint64_t *held = malloc((self->held * self->sinks + 1) * sizeof(*held));
     if (!held)
         return; /* no pong is better than a wrong one */
     message_pong_t pong = {.number = number, .held = {held, 0}};
     for (const worker_event_t *event = self->first; event; event = event->next) {
-        for (size_t sink = 0; event->source == index && sink < self->sinks; sink++) {
+        bool theirs = wire_same(event->event.incarnation, incarnation);
+        for (size_t sink = 0; theirs && sink < self->sinks; sink++) {
             if (event->sinks >> sink & 1)
                 held[pong.held.count++] = event->numbers[sink];
         }
     }
     /* Unsent: as good as no ping. */
-    (void)worker_say(self, &self->sources[index], MESSAGE_PONG, &message_pong, &pong);
+    (void)worker_say(self, source, MESSAGE_PONG, &message_pong, &pong);
     free(held);
+}
+
+/* Those that wait at another address of the same process are for it, too. */
+static bool flush_reports_to(worker_t *self, const worker_source_t *source)
+{
+    bool flushed = true;
+    worker_source_t *other = NULL;
+    while ((other = worker_next_source(self, other))) {
+        if (memcmp(other->incarnation, source->incarnation, sizeof(source->incarnation)) == 0)
+            flushed = worker_flush_reports(self, other) && flushed;
+    }
+    return flushed;
 }
 
 /* What the pong does not list and no outcome ended before it, the source takes for lost: so the
@@ -121,8 +136,8 @@ static int hear_ping(worker_t *self, size_t index, worker_input_t *input)
     if (!decode(self, &message_ping, &ping))
         return not_the_protocol(input, index, "ping that cannot be read");
     learn_incarnation(source, ping.incarnation);
-    if (worker_flush_reports(self, source))
-        say_pong(self, index, ping.number);
+    if (flush_reports_to(self, source))
+        say_pong(self, source, ping.number);
     return 0;
 }
 
@@ -134,7 +149,10 @@ static int hear_who(worker_t *self, size_t index, worker_input_t *input)
         return not_the_protocol(input, index, "who that cannot be read");
     learn_incarnation(source, who.incarnation);
     source->again = !source->reset;
-    source->hello_due = true;
+    source->stranger = worker_twin(self, source) != NULL;
+    if (source->stranger)
+        worker_source_lost(self, source); /* the twin is the one that is known there */
+    source->hello_due = !source->stranger;
     source->refused_until_ms = 0;
     source->bye_heard = true; /* while draining: whom it does not know it gives nothing */
     return 0;
@@ -204,6 +222,8 @@ static int receive(worker_t *self, size_t *index, worker_input_t *input)
 {
     for (size_t i = 0; i < self->source_count; i++) {
         *index = (self->next_source + i) % self->source_count;
+        if (!self->sources[*index].hop)
+            continue;
         int received = hop_receive(self->sources[*index].hop, &self->message);
         if (received == 0)
             continue;

@@ -51,9 +51,10 @@ static char *copy_cut(const char *text, size_t limit)
 static void add_report(worker_t *self, const worker_event_t *event, size_t sink,
                        const worker_outcome_t *outcome)
 {
-    worker_report_t *report = report_new(&self->sources[event->source]);
+    worker_source_t *source = &self->sources[event->source];
+    worker_report_t *report = source->hop ? report_new(source) : NULL;
     if (!report)
-        return; /* the source sees in the next pong that the lease is not held */
+        return; /* it is gone, or sees in the next pong that the lease is not held */
     memcpy(report->incarnation, event->event.incarnation.bytes, sizeof(report->incarnation));
     memcpy(report->event_id, event->event.event_id.bytes, sizeof(report->event_id));
     report->sequence = event->event.sequence;
@@ -153,7 +154,8 @@ static bool say_outcomes(worker_t *self, worker_source_t *source, const worker_r
         };
     }
     const message_outcomes_t message = {{batch, count}};
-    return worker_say(self, source, MESSAGE_OUTCOME, &message_outcomes, &message);
+    worker_source_t *twin = source->known ? NULL : worker_twin(self, source);
+    return worker_say(self, twin ? twin : source, MESSAGE_OUTCOME, &message_outcomes, &message);
 }
 
 /* Keeps what was not sent, no more than was leased: `working` means nothing later on. */

@@ -9,7 +9,7 @@ int worker_settings_check(const worker_settings_t *settings, const char *prefix,
 }
 
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
-                                  int64_t now_ms, fault_t *fault)
+                                  metrics_t *metrics, int64_t now_ms, fault_t *fault)
 {
     const worker_options_t options = {
         .stage = sink[0],
@@ -21,6 +21,8 @@ worker_t *worker_settings_connect(const worker_settings_t *settings, const char 
         .refused_retry_ms = TIMING_REFUSED_RETRY_MS,
         .working_interval_ms = settings->working_interval_ms,
         .gate_alone = true,
+        .lookup_interval_ms = settings->lookup_interval_ms,
+        .metrics = metrics,
     };
     worker_t *worker = worker_new(&options, now_ms, fault);
     if (worker)

@@ -13,6 +13,7 @@ typedef struct {
     int64_t ping_interval_ms;
     int64_t peer_silence_ms;
     int64_t working_interval_ms;
+    int64_t lookup_interval_ms;
     int64_t drain_seconds;
 } worker_settings_t;
 
@@ -21,7 +22,12 @@ typedef struct {
 #define WORKER_SETTINGS_ROWS(prefix, connect_fallback, from, structure, member)                    \
     {.name = prefix "_CONNECT", SETTING_ADDRESSES(structure, member.connect),                      \
      .fallback = connect_fallback,                                                                 \
-     .help = "Where " from " is, as ZeroMQ endpoints; several, separated by commas."},             \
+     .help = "Where " from " is, as ZeroMQ endpoints; several, separated by commas. A name "       \
+             "stands for all addresses that it has."},                                             \
+    {.name = prefix "_LOOKUP_INTERVAL_MS",                                                         \
+     SETTING_INTEGER(structure, member.lookup_interval_ms),                                        \
+     .fallback = TIMING_TEXT(TIMING_LOOKUP_INTERVAL_MS), .min = 10, .max = 3600000,                \
+     .help = "How often the names of neighbours are looked up, in milliseconds."},                 \
     {.name = prefix "_PING_INTERVAL_MS", SETTING_INTEGER(structure, member.ping_interval_ms),      \
      .fallback = TIMING_TEXT(TIMING_PING_INTERVAL_MS), .min = 10, .max = 60000,                    \
      .help = "How often neighbours are pinged, in milliseconds."},                                 \
@@ -51,6 +57,6 @@ int worker_settings_check(const worker_settings_t *settings, const char *prefix,
 /* Connects as a sink's only worker_t: its stage is the sink's name.  `sink` is borrowed for the
  * worker's life: the name, then NULL. */
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
-                                  int64_t now_ms, fault_t *fault);
+                                  metrics_t *metrics, int64_t now_ms, fault_t *fault);
 
 #endif

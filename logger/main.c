@@ -47,7 +47,8 @@ static int open_daemon(daemon_t *self, fault_t *fault)
     if (vitals_open(&self->vitals, "logger", &settings->shared, conditions, fault) != 0 ||
         open_stream(self, fault) != 0)
         return -1;
-    self->worker = worker_settings_connect(&settings->worker, sink, clock_now_ms(), fault);
+    self->worker = worker_settings_connect(&settings->worker, sink, self->vitals.metrics,
+                                           clock_now_ms(), fault);
     return self->worker
                ? vitals_serve(&self->vitals, &settings->shared, "LOGGER_ADMIN_LISTEN", fault)
                : -1;
@@ -64,8 +65,8 @@ static void close_daemon(daemon_t *self)
 
 static void wait_for_work(const daemon_t *self, int64_t wait_ms)
 {
-    struct pollfd fds[WORKER_SOURCES_MAX + 1 + STREAM_FDS];
-    size_t count = worker_fds(self->worker, fds, WORKER_SOURCES_MAX);
+    struct pollfd fds[WORKER_FDS_MAX + 1 + STREAM_FDS];
+    size_t count = worker_fds(self->worker, fds, WORKER_FDS_MAX);
     fds[count++] = (struct pollfd){.fd = shutdown_fd(), .events = POLLIN};
     self->kind->wait(self->stream, fds, count, worker_ready(self->worker) ? 0 : wait_ms);
 }

@@ -22,6 +22,8 @@
 #define TIMING_WORKING_INTERVAL_MS 5000
 /* A `resolved` without its `go` is said again with every such interval, and given up after this. */
 #define TIMING_GO_WAIT_MS 60000
+/* A name is looked up so often. */
+#define TIMING_LOOKUP_INTERVAL_MS 5000
 
 _Static_assert(TIMING_PEER_SILENCE_MS >= 3 * TIMING_PING_INTERVAL_MS,
                "one lost ping is no silence");

@@ -72,7 +72,8 @@ static int open_daemon(daemon_t *self, fault_t *fault)
         fault);
     if (!self->batches)
         return -1;
-    self->worker = worker_settings_connect(&settings->worker, sink, clock_now_ms(), fault);
+    self->worker = worker_settings_connect(&settings->worker, sink, self->vitals.metrics,
+                                           clock_now_ms(), fault);
     return self->worker ? vitals_serve(&self->vitals, &settings->shared,
                                        "RESOURCES_SINK_ADMIN_LISTEN", fault)
                         : -1;
@@ -90,8 +91,8 @@ static void close_daemon(daemon_t *self)
 
 static void wait_for_work(const daemon_t *self, int64_t wait_ms)
 {
-    struct pollfd fds[WORKER_SOURCES_MAX + 2];
-    size_t count = worker_fds(self->worker, fds, WORKER_SOURCES_MAX);
+    struct pollfd fds[WORKER_FDS_MAX + 2];
+    size_t count = worker_fds(self->worker, fds, WORKER_FDS_MAX);
     fds[count++] = (struct pollfd){.fd = batches_fd(self->batches), .events = POLLIN};
     fds[count++] = (struct pollfd){.fd = shutdown_fd(), .events = POLLIN};
     if (!worker_ready(self->worker))

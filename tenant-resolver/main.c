@@ -70,7 +70,9 @@ static int open_relay(daemon_t *self, fault_t *fault)
                      .ping_interval_ms = worker->ping_interval_ms,
                      .source_silence_ms = worker->peer_silence_ms,
                      .refused_retry_ms = TIMING_REFUSED_RETRY_MS,
-                     .working_interval_ms = worker->working_interval_ms},
+                     .working_interval_ms = worker->working_interval_ms,
+                     .lookup_interval_ms = worker->lookup_interval_ms,
+                     .metrics = self->vitals.metrics},
         .downstream = {.ping_interval_ms = worker->ping_interval_ms,
                        .peer_silence_ms = worker->peer_silence_ms,
                        .peer_gone_ms = settings->peer_gone_ms},
@@ -111,8 +113,8 @@ static void close_daemon(daemon_t *self)
 
 static void wait_for_work(const daemon_t *self, int64_t wait_ms)
 {
-    struct pollfd fds[WORKER_SOURCES_MAX + RELAY_SINKS + 2];
-    size_t count = relay_fds(self->relay, fds, WORKER_SOURCES_MAX + RELAY_SINKS);
+    struct pollfd fds[WORKER_FDS_MAX + RELAY_SINKS + 2];
+    size_t count = relay_fds(self->relay, fds, WORKER_FDS_MAX + RELAY_SINKS);
     fds[count++] = (struct pollfd){.fd = shutdown_fd(), .events = POLLIN};
     self->kind->wait(self->directory, fds, count, relay_ready(self->relay) ? 0 : wait_ms);
 }

@@ -128,12 +128,44 @@ static void listen_addresses_are_numeric(void **state)
     }
 }
 
+static const struct {
+    const char *endpoint;
+    const char *host; /* NULL: no name */
+    const char *port;
+} names[] = {
+    {"tcp://ingress:5601", "ingress", "5601"},
+    {"tcp://localhost:1", "localhost", "1"},
+    {"tcp://a.b-c.example:65535", "a.b-c.example", "65535"},
+    {"tcp://127.1:5601", "127.1", "5601"}, /* the system reads it as 127.0.0.1 */
+    {"tcp://127.0.0.1:5601", NULL, NULL},
+    {"tcp://[::1]:5601", NULL, NULL},
+    {"tcp://*:5601", NULL, NULL},
+    {"tcp://ingress:*", NULL, NULL},
+    {"ipc:///run/postcall/ingress:1", NULL, NULL},
+    {"inproc://ingress:1", NULL, NULL},
+};
+
+static void names_are_told_from_addresses(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        address_name_t name;
+        if (address_endpoint_name(names[i].endpoint, &name) != (names[i].host != NULL))
+            fail_msg("endpoint %s", names[i].endpoint);
+        if (!names[i].host)
+            continue;
+        assert_string_equal(name.host, names[i].host);
+        assert_string_equal(name.port, names[i].port);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(endpoints_are_told_from_other_texts),
         cmocka_unit_test(only_what_stays_on_the_machine_is_local),
         cmocka_unit_test(listen_addresses_are_numeric),
+        cmocka_unit_test(names_are_told_from_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

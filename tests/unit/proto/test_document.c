@@ -146,6 +146,7 @@ static void every_interval_is_described(void **state)
         {"a lease without a word runs out", TIMING_ACK_WAIT_MS},
         {"the lease of what waits is extended", TIMING_WORKING_INTERVAL_MS},
         {"a `resolved` without its `go` is given up", TIMING_GO_WAIT_MS},
+        {"a name is looked up", TIMING_LOOKUP_INTERVAL_MS},
     };
     for (size_t i = 0; i < sizeof(intervals) / sizeof(intervals[0]); i++) {
         char row[128];

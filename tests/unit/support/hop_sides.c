@@ -370,7 +370,7 @@ int64_t sides_deadline(void)
 
 void sides_wait(sides_t *self, int64_t deadline, const char *what)
 {
-    struct pollfd fds[256];
+    struct pollfd fds[SIDES_MAX * (WORKER_FDS_MAX + 1)];
     size_t count = 0;
     if (clock_now_ms() > deadline)
         fail_msg("not within %d s: %s", DEADLINE_MS / 1000, what);
@@ -381,7 +381,7 @@ void sides_wait(sides_t *self, int64_t deadline, const char *what)
     }
     for (size_t i = 0; i < self->worker_count; i++) {
         if (self->workers[i]->worker && !self->workers[i]->deaf)
-            count += worker_fds(self->workers[i]->worker, fds + count, 16);
+            count += worker_fds(self->workers[i]->worker, fds + count, WORKER_FDS_MAX);
     }
     (void)poll(fds, count, 2); /* a connection that comes up may not show on any of them */
 }
