@@ -34,6 +34,7 @@ static const char *const deadline_names[DEADLINES_COUNT] = {
 #define REASONS_COUNT (sizeof(reasons) / sizeof(reasons[0]))
 
 struct counts {
+    metrics_t *metrics;
     metric_t *answers[ANSWERS_COUNT]; /* those of one status share a metric */
     metric_t *limits[LIMITS_COUNT];
     metric_t *deadlines[DEADLINES_COUNT];
@@ -44,15 +45,19 @@ struct counts {
     metric_t *last_webhook;
 };
 
+static metric_t *answers_of(metrics_t *metrics, int status)
+{
+    char label[16];
+    (void)snprintf(label, sizeof(label), "%d", status);
+    return metrics_counter(metrics, "postcall_ingress_answers_total",
+                           "Answers on the webhook port, by HTTP status.",
+                           METRIC_LABELS({"status", label}));
+}
+
 static void make_labelled(counts_t *self, metrics_t *metrics)
 {
-    for (size_t i = 0; i < ANSWERS_COUNT; i++) {
-        char status[16];
-        (void)snprintf(status, sizeof(status), "%d", answer_row((answer_t)i)->status);
-        self->answers[i] = metrics_counter(metrics, "postcall_ingress_answers_total",
-                                           "Answers on the webhook port, by HTTP status.",
-                                           METRIC_LABELS({"status", status}));
-    }
+    for (size_t i = 0; i < ANSWERS_COUNT; i++)
+        self->answers[i] = answers_of(metrics, answer_row((answer_t)i)->status);
     for (size_t i = 0; i < LIMITS_COUNT; i++)
         self->limits[i] = metrics_counter(metrics, "postcall_ingress_limits_hit_total",
                                           "How often a limit of the webhook port was reached.",
@@ -73,6 +78,7 @@ counts_t *counts_new(metrics_t *metrics)
     counts_t *self = calloc(1, sizeof(*self));
     if (!self)
         return NULL;
+    self->metrics = metrics;
     make_labelled(self, metrics);
     self->duplicates = metrics_counter(metrics, "postcall_ingress_duplicates_total",
                                        "Webhooks that were stored already.", NULL);
@@ -95,6 +101,11 @@ void counts_destroy(counts_t **self)
 void counts_answer(counts_t *self, answer_t answer)
 {
     metric_add(self->answers[answer], 1);
+}
+
+void counts_library_answer(counts_t *self, int status)
+{
+    metric_add(answers_of(self->metrics, status), 1);
 }
 
 void counts_limit(counts_t *self, limit_t limit)

@@ -31,6 +31,8 @@ counts_t *counts_new(metrics_t *metrics);
 void counts_destroy(counts_t **self);
 
 void counts_answer(counts_t *self, answer_t answer);
+/* One that libmicrohttpd made itself, of a few statuses of its own. */
+void counts_library_answer(counts_t *self, int status);
 void counts_limit(counts_t *self, limit_t limit);
 void counts_deadline(counts_t *self, deadline_t deadline);
 void counts_body_bytes(counts_t *self, size_t bytes);

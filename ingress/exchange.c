@@ -258,6 +258,16 @@ void *exchange_on_target(void *exchanges, const char *target, struct MHD_Connect
     return exchange;
 }
 
+/* What the library cannot read it answers itself: a head that is too large, a length that is none,
+ * broken chunks. */
+static void count_if_library_answered(exchange_t *self)
+{
+    const union MHD_ConnectionInfo *answer =
+        MHD_get_connection_info(self->library, MHD_CONNECTION_INFO_HTTP_STATUS);
+    if (answer && self->stage != STAGE_ANSWERED && self->stage != STAGE_CUT)
+        counts_library_answer(self->port->counts, (int)answer->http_status);
+}
+
 void exchange_on_completed(void *exchanges, struct MHD_Connection *library, void **context,
                            enum MHD_RequestTerminationCode code)
 {
@@ -267,6 +277,7 @@ void exchange_on_completed(void *exchanges, struct MHD_Connection *library, void
     exchange_t *exchange = *context;
     if (!exchange)
         return;
+    count_if_library_answered(exchange);
     connection_end_request(exchange->port->connections, exchange->connection);
     request_destroy(&exchange->request);
     free(exchange);

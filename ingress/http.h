@@ -6,6 +6,10 @@
  * one sync.  Every limit is in http_options_t, has a counter, and is there because somebody can
  * reach it.
  *
+ * What the library cannot read at all it answers itself, in HTML: 400 for a length that is none or
+ * a broken chunk, 413 for a length beyond 64 bits, 431 for a head that is too large.  These are
+ * counted with the others, but for the 400 to what is no request line: nobody is told of that.
+ *
  * An answer of 200 is queued only after the journal has said that the webhook is on stable storage.
  *
  * Thread rule: the functions here are called from one thread, but for http_port. */

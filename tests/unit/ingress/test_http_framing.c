@@ -88,6 +88,8 @@ static void a_length_that_is_none_is_refused_and_closed(void **state)
             continue;
         close(fd);
     }
+    assert_true(fixture_await(self, "postcall_ingress_answers_total{status=\"400\"}", 6));
+    assert_true(fixture_await(self, "postcall_ingress_answers_total{status=\"413\"}", 1));
     assert_int_equal(self->journal->submitted, 0);
 }
 
@@ -122,6 +124,7 @@ static void a_target_longer_than_the_journal_keeps_is_414(void **state)
     raw_client_answer(fd, &answer);
     assert_int_equal(answer.status, 414);
     close(fd);
+    assert_true(fixture_await(self, "postcall_ingress_answers_total{status=\"414\"}", 1));
 }
 
 static void a_head_over_its_limit_is_refused(void **state)
@@ -137,6 +140,7 @@ static void a_head_over_its_limit_is_refused(void **state)
     raw_client_answer(fd, &answer);
     assert_int_equal(answer.status, 431);
     close(fd);
+    assert_true(fixture_await(self, "postcall_ingress_answers_total{status=\"431\"}", 1));
 }
 
 static void chunks_of_any_size_make_one_body(void **state)
