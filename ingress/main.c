@@ -274,8 +274,8 @@ static void measure(daemon_t *self, int64_t now_ms)
     if (now_ms < self->next_measure_ms)
         return;
     self->next_measure_ms = now_ms + MEASURE_MS;
+    journal_figures(self->journal, &figures); /* first: what it counts is in the backlog */
     deliver_measure(self->deliver);
-    journal_figures(self->journal, &figures);
     metric_set(self->journal_bytes, (double)figures.bytes);
     metric_set(self->journal_max_bytes, (double)figures.max_bytes);
     metric_set(self->full_in_seconds,
