@@ -165,9 +165,15 @@ class Stack {
     return `127.0.0.1:${this.ports[name]}`;
   }
 
-  /** Starts a daemon that does not run: a stage, or one that add() made. */
-  start(name) {
+  /**
+   * Starts a daemon that does not run: a stage, or one that add() made. `under`: a program with its
+   * arguments that is to start it, and to become it.
+   */
+  start(name, under = []) {
+    const [binary, ...args] = [...under, binaryOf(stageOf(name))];
     this.daemons[name] = startDaemon(stageOf(name), {
+      binary,
+      args,
       environment: this.environment[name],
       admin: this.adminOf(name),
       cwd: this.directory,

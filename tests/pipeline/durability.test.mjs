@@ -2,7 +2,6 @@
 // test can pull the plug.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,12 +9,10 @@ import { test } from 'node:test';
 import { binaryOf, startDaemon } from '../harness/daemon.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { freePorts } from '../harness/ports.mjs';
-import { parseTrace, traceArguments } from '../harness/syscalls.mjs';
+import { mayNotTrace, parseTrace, traceArguments } from '../harness/syscalls.mjs';
 import { audio, transcription } from '../harness/webhook.mjs';
 
-// Some containers forbid tracing.
-const skip =
-  spawnSync('strace', ['-o', '/dev/null', 'true']).status !== 0 && 'strace may not trace here';
+const skip = mayNotTrace();
 const WRITES = ['write', 'writev', 'pwrite64', 'pwritev', 'pwritev2', 'sendto', 'sendmsg'];
 const SYNCS = ['fdatasync', 'fsync'];
 

@@ -1,0 +1,96 @@
+// The power fails at every system call of an ingress: whatever a disk may have kept by then, the
+// next start keeps every promise. See tests/crash/README.md.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { mayNotTrace } from '../harness/syscalls.mjs';
+import { Disk } from '../crash/disk.mjs';
+import { chanceOf, imagesOf } from '../crash/images.mjs';
+import { Promises, SINKS } from '../crash/promises.mjs';
+import { mixedEvent, record } from '../crash/record.mjs';
+import { followLife } from '../crash/recording.mjs';
+import { Reopener } from '../crash/reopener.mjs';
+
+const skip = mayNotTrace();
+const MORE = Number(process.env.CRASH_IMAGES ?? 1); // by chance, at each cut
+const SEED = Number(process.env.CRASH_SEED ?? 1);
+
+const events = (from, to) =>
+  Array.from({ length: to - from }, (_, index) => mixedEvent(from + index));
+
+test('no power cut breaks a promise', { skip }, async (t) => {
+  const sent = events(1, 61);
+  const kills = [];
+  const recording = await record(async (recorder) => {
+    await recorder.live();
+    await recorder.send(sent.slice(0, 20));
+    await recorder.rest();
+    await recorder.ingress.stopCleanly();
+    await recorder.live(['fdatasync:signal=SIGKILL:when=15']);
+    await recorder.send(sent.slice(20, 40));
+    kills.push(await recorder.killed());
+    await recorder.live(['fsync:signal=SIGKILL:when=14']);
+    await recorder.send(sent.slice(20, 50));
+    kills.push(await recorder.killed());
+    await recorder.live();
+    await recorder.send(sent.slice(20, 60));
+    await recorder.rest();
+    await recorder.ingress.stopCleanly();
+  });
+  t.after(() => recording.destroy());
+  await checkCuts(t, recording, sent);
+  assert.deepEqual(kills, [true, true]);
+});
+
+/** Every moment at which the power may fail: {where, promised, images}. */
+function* cutsOf({ traces, root }, promises) {
+  const disk = new Disk();
+  const chance = chanceOf(SEED);
+  let stale = Buffer.alloc(0);
+  for (const [life, path] of traces.entries()) {
+    const cuts = [];
+    followLife(path, {
+      disk,
+      root,
+      promise: (side, message) => promises.hear(side, message),
+      cut: (call) => {
+        stale = longestSegment(disk) ?? stale;
+        cuts.push({
+          where: `life ${life + 1}, cut ${cuts.length + 1}, ${call}`,
+          promised: promises.now(),
+          images: imagesOf(disk, { chance, stale, more: MORE }),
+        });
+      },
+    });
+    yield cuts;
+  }
+}
+
+async function checkCuts(t, recording, sent) {
+  const promises = new Promises(sent);
+  const reopener = new Reopener(SINKS);
+  t.after(() => reopener.remove());
+  const known = new Map();
+  for (const cuts of cutsOf(recording, promises)) {
+    for (const [, image] of cuts.flatMap(({ images }) => images)) {
+      if (!known.has(image.key)) known.set(image.key, await reopener.begin(image, 'ingress'));
+    }
+    for (const { where, promised, images } of cuts) {
+      for (const [way, image] of images) {
+        const wrong = promises.broken(promised, await known.get(image.key).found);
+        assert.deepEqual(wrong, [], `${where}, ${way}`);
+      }
+    }
+    t.diagnostic(`${cuts.length} cuts, ${known.size} images, ${promises.answered.size} answered`);
+  }
+  await reopener.close();
+}
+
+// Of a segment, so that what is stale looks like what is fresh.
+function longestSegment(disk) {
+  const segments = disk.find('ingress/0/segments')?.entries() ?? new Map();
+  return [...segments]
+    .filter(([name]) => name.endsWith('.journal'))
+    .map(([, file]) => file.synced)
+    .sort((one, other) => other.length - one.length)[0];
+}
