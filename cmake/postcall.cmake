@@ -19,6 +19,7 @@ function(postcall_daemon folder)
   if(EXISTS ${CMAKE_SOURCE_DIR}/${folder}/main.c)
     add_executable(postcall-${folder} ${folder}/main.c)
     target_link_libraries(postcall-${folder} PRIVATE postcall_flags postcall_${folder})
+    set(POSTCALL_DAEMONS ${POSTCALL_DAEMONS} ${folder} PARENT_SCOPE)
   endif()
 endfunction()
 

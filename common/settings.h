@@ -162,20 +162,20 @@ typedef struct {
     int (*check)(const void *settings, fault_t *fault);
 } settings_program_t;
 
-typedef enum { SETTINGS_HELP_TEXT, SETTINGS_HELP_MARKDOWN } settings_help_t;
+typedef enum { SETTINGS_HELP_TEXT, SETTINGS_HELP_MARKDOWN, SETTINGS_HELP_MAN } settings_help_t;
 
 /* Prints usage and the table: setting, default, meaning.  Markdown prints the table alone, for the
- * README and its test. */
+ * README and its test; man prints a whole page, for groff_man(7). */
 void settings_help(FILE *out, const settings_program_t *program, settings_help_t form);
 
 /* settings_command's answer when the daemon shall start. */
 #define SETTINGS_START (-1)
 
-/* The front of every main: reads arguments and environment into `into`.  --help, --help=markdown
- * and
- * --version print to standard output; --check-config says whether the settings would do; what is
- * wrong goes to standard error in one line.  Returns SETTINGS_START (settings_free is then due), or
- * the exit status: 0, 64 (EX_USAGE) for a wrong argument, 78 (EX_CONFIG) for a wrong setting. */
+/* The front of every main: reads arguments and environment into `into`.  --help
+ * (in each of its forms) and --version print to standard output; --check-config says whether the
+ * settings would do; what is wrong goes to standard error in one line.  Returns SETTINGS_START
+ * (settings_free is then due), or the exit status: 0, 64 (EX_USAGE) for a wrong argument, 78
+ * (EX_CONFIG) for a wrong setting. */
 int settings_command(int argc, char *const *argv, const settings_program_t *program, void *into);
 
 #endif

@@ -9,6 +9,7 @@
 int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *settings,
                 const char *const *conditions, fault_t *fault)
 {
+    service_open(&self->service);
     log_open(daemon, settings->log_level, settings->log_format);
     zsys_handler_set(NULL);
     if (shutdown_open(fault) != 0)
@@ -24,7 +25,15 @@ int vitals_serve(vitals_t *self, const settings_shared_t *settings, const char *
                  fault_t *fault)
 {
     self->admin = admin_new(settings->admin_listen, self->metrics, self->readiness, fault);
-    return self->admin ? 0 : fault_blame(fault, admin_setting);
+    if (!self->admin)
+        return fault_blame(fault, admin_setting);
+    service_ready(&self->service);
+    return 0;
+}
+
+void vitals_turn(vitals_t *self, int64_t now_ms)
+{
+    service_turn(&self->service, now_ms, shutdown_requested());
 }
 
 void vitals_close(vitals_t *self)
@@ -34,11 +43,29 @@ void vitals_close(vitals_t *self)
     metrics_destroy(&self->metrics);
     hop_shutdown();
     shutdown_close();
+    service_close(&self->service);
+}
+
+static void tell_status(vitals_t *self)
+{
+    buffer_t text = {0};
+    bool ready;
+    if (readiness_render(self->readiness, &text, &ready) == 0 && buffer_append(&text, "", 1) == 0)
+        service_status(&self->service, ready ? "ready" : (const char *)text.bytes);
+    buffer_free(&text);
+}
+
+bool vitals_set(vitals_t *self, const char *condition, const char *trouble)
+{
+    bool changed = readiness_set(self->readiness, condition, !trouble, trouble);
+    if (changed)
+        tell_status(self);
+    return changed;
 }
 
 void vitals_show(vitals_t *self, const char *condition, const char *trouble)
 {
-    if (!readiness_set(self->readiness, condition, !trouble, trouble))
+    if (!vitals_set(self, condition, trouble))
         return;
     if (trouble)
         log_line(LOG_LEVEL_WARN, "not ready, retrying", LOG_TEXT("part", condition),

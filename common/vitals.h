@@ -1,5 +1,6 @@
-/* vitals: what every daemon is watched and stopped by: signals, metrics, readiness, and the admin
- * endpoint that shows them.  Opened first and closed last, in the same order everywhere.
+/* vitals: what every daemon is watched and stopped by: signals, metrics, readiness, the admin
+ * endpoint that shows them, and the service manager.  Opened first and closed last, in the same
+ * order everywhere.
  *
  * Thread rule: the main thread's; the parts have rules of their own. */
 #ifndef POSTCALL_COMMON_VITALS_H
@@ -9,6 +10,7 @@
 #include "common/fault.h"
 #include "common/metrics.h"
 #include "common/readiness.h"
+#include "common/service.h"
 #include "common/settings.h"
 
 /* Exit statuses of every daemon beside 0, from sysexits(3): wrong usage and wrong settings are
@@ -20,6 +22,7 @@ typedef struct {
     metrics_t *metrics;
     readiness_t *readiness;
     admin_t *admin; /* NULL until vitals_serve */
+    service_t service;
 } vitals_t;
 
 /* Starts the log, takes the signals over (from CZMQ, too), and makes registry and readiness.
@@ -27,15 +30,21 @@ typedef struct {
 int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *settings,
                 const char *const *conditions, fault_t *fault);
 
-/* Serves the admin endpoint.  0, or -1 with a fault that names `admin_setting`. */
+/* The daemon is open: serves the admin endpoint, and tells the service manager.  0, or -1 with a
+ * fault that names `admin_setting`. */
 int vitals_serve(vitals_t *self, const settings_shared_t *settings, const char *admin_setting,
                  fault_t *fault);
+
+/* To be called by each turn of the main loop. */
+void vitals_turn(vitals_t *self, int64_t now_ms);
 
 /* Stops serving, ends the ZeroMQ context, gives the signals back. */
 void vitals_close(vitals_t *self);
 
-/* Sets a condition: met when `trouble` is NULL, else `trouble` says why not.  A change is logged.
- */
+/* Sets a condition: met when `trouble` is NULL, else `trouble` says why not.  True when that is a
+ * change. */
+bool vitals_set(vitals_t *self, const char *condition, const char *trouble);
+/* The same, and logs a change. */
 void vitals_show(vitals_t *self, const char *condition, const char *trouble);
 
 #endif

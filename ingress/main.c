@@ -261,8 +261,8 @@ static void read_secrets_again(daemon_t *self)
 static void show_journal(daemon_t *self, const journal_figures_t *figures)
 {
     bool full = !figures->dead && !journal_can_store(self->journal);
-    (void)readiness_set(self->vitals.readiness, "journal", !full && !figures->dead,
-                        full ? "it is full" : "a write or sync failed"); /* told here, at error */
+    const char *trouble = figures->dead ? "a write or sync failed" : full ? "it is full" : NULL;
+    (void)vitals_set(&self->vitals, "journal", trouble); /* logged here, at error */
     if (log_state_changed(&self->told_full, full))
         log_line(full ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, "the journal is full, refusing webhooks",
                  LOG_TEXT("state", full ? "begins" : "ends"));
@@ -297,6 +297,7 @@ static int loop(daemon_t *self)
         wait_for_work(self, wait_ms);
         int64_t now_ms = clock_now_ms();
         shutdown_clear();
+        vitals_turn(&self->vitals, now_ms);
         if (shutdown_take_reload())
             read_secrets_again(self);
         wait_ms = deliver_turn(self->deliver, now_ms);
@@ -322,6 +323,7 @@ int main(int argc, char **argv)
         log_line(LOG_LEVEL_INFO, "started", LOG_TEXT("version", POSTCALL_VERSION),
                  LOG_NUMBER("port", http_port(self.http)));
         status = loop(&self);
+        vitals_turn(&self.vitals, clock_now_ms());
         http_stop(self.http, self.settings.drain_seconds * 1000);
         say_stopped(&self);
     } else {

@@ -95,6 +95,7 @@ static void loop(daemon_t *self)
         wait_for_work(self, wait_ms);
         int64_t now_ms = clock_now_ms();
         shutdown_clear();
+        vitals_turn(&self->vitals, now_ms);
         if (shutdown_take_reload())
             self->kind->reopen(self->stream);
         if (shutdown_requested() && deadline_ms == INT64_MAX) {

@@ -156,6 +156,7 @@ static void loop(daemon_t *self)
         wait_for_work(self, wait_ms);
         int64_t now_ms = clock_now_ms();
         shutdown_clear();
+        vitals_turn(&self->vitals, now_ms);
         (void)shutdown_take_reload(); /* the tenant file is read again by itself */
         if (shutdown_requested() && deadline_ms == INT64_MAX) {
             deadline_ms = now_ms + self->settings.worker.drain_seconds * 1000;

@@ -1,0 +1,37 @@
+# `cmake --install` and the Debian package: binaries, man pages, systemd units, and a commented file of settings.
+include(GNUInstallDirs)
+
+# Installs a program and the page that it writes of itself.
+function(postcall_install_program program)
+  set(page ${CMAKE_BINARY_DIR}/man/${program}.8)
+  file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
+  install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(CODE "execute_process(COMMAND \"$<TARGET_FILE:${program}>\" --help=man OUTPUT_FILE \"${page}\"
+                                COMMAND_ERROR_IS_FATAL ANY)")
+  install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
+endfunction()
+
+foreach(daemon ${POSTCALL_DAEMONS})
+  postcall_install_program(postcall-${daemon})
+endforeach()
+
+# Units name their programs without a path, which systemd looks for in /usr/local/bin and /usr/bin.
+install(DIRECTORY packaging/systemd/ DESTINATION lib/systemd/system)
+install(FILES packaging/postcall.sysusers DESTINATION lib/sysusers.d RENAME postcall.conf)
+install(FILES packaging/postcall.env DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/postcall
+        PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+install(FILES README.md LICENSE proto/PROTOCOL.md proto/JOURNAL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_CONTACT "postcall <root@localhost>")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION net)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS systemd)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/packaging/debian/conffiles
+    ${CMAKE_SOURCE_DIR}/packaging/debian/postinst ${CMAKE_SOURCE_DIR}/packaging/debian/prerm
+    ${CMAKE_SOURCE_DIR}/packaging/debian/postrm)
+include(CPack)
