@@ -171,11 +171,12 @@ void settings_help(FILE *out, const settings_program_t *program, settings_help_t
 /* settings_command's answer when the daemon shall start. */
 #define SETTINGS_START (-1)
 
-/* The front of every main: reads arguments and environment into `into`.  --help
- * (in each of its forms) and --version print to standard output; --check-config says whether the
- * settings would do; what is wrong goes to standard error in one line.  Returns SETTINGS_START
- * (settings_free is then due), or the exit status: 0, 64 (EX_USAGE) for a wrong argument, 78
- * (EX_CONFIG) for a wrong setting. */
+/* The front of every main: reads arguments and environment into `into`.  --help (in each of its
+ * forms) and --version print to standard output; --check-config says whether the settings would do;
+ * --check-ready asks the daemon that runs with the same settings (common/ready_check.h); what is
+ * wrong goes to standard error in one line.  Returns SETTINGS_START (settings_free is then due), or
+ * the exit status: 0, 64 (EX_USAGE) for a wrong argument, 69 (EX_UNAVAILABLE) for a daemon that is
+ * not ready, 78 (EX_CONFIG) for a wrong setting. */
 int settings_command(int argc, char *const *argv, const settings_program_t *program, void *into);
 
 #endif

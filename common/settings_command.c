@@ -2,13 +2,17 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "common/ready_check.h"
 #include "common/settings.h"
+
+#define NAME_BYTES 64
 
 typedef struct {
     bool help;
     settings_help_t form;
     bool version;
     bool check_config;
+    bool check_ready;
 } arguments_t;
 
 static const settings_option_t *find_option(const settings_program_t *program, const char *name)
@@ -45,6 +49,8 @@ static bool read_argument(const settings_program_t *program, const char *argumen
         arguments->version = true;
     else if (strcmp(argument, "--check-config") == 0)
         arguments->check_config = true;
+    else if (strcmp(argument, "--check-ready") == 0)
+        arguments->check_ready = true;
     else
         return read_help(argument, arguments);
     return true;
@@ -60,18 +66,46 @@ static int load(const settings_program_t *program, void *into, fault_t *fault)
     return -1;
 }
 
-static int start_or_check(const settings_program_t *program, bool check_config, void *into)
+/* The row of every table that says where /readyz is. */
+static const char *admin_listen_of(const settings_program_t *program, const void *settings)
+{
+    char name[NAME_BYTES];
+    snprintf(name, sizeof(name), "%s_ADMIN_LISTEN", program->prefix);
+    for (size_t i = 0; i < program->count; i++) {
+        if (strcmp(program->table[i].name, name) == 0)
+            return *(char *const *)((const char *)settings + program->table[i].offset);
+    }
+    return "off";
+}
+
+static int say_ready(const settings_program_t *program, const void *settings)
+{
+    fault_t fault;
+    if (ready_check(admin_listen_of(program, settings), &fault) == 0) {
+        printf("%s: ready\n", program->name);
+        return EX_OK;
+    }
+    fprintf(stderr, "%s: not ready: %s\n", program->name, fault.text);
+    return EX_UNAVAILABLE;
+}
+
+static int start_or_check(const settings_program_t *program, const arguments_t *arguments,
+                          void *into)
 {
     fault_t fault;
     if (load(program, into, &fault)) {
         fprintf(stderr, "%s: %s\n", program->name, fault.text);
         return EX_CONFIG;
     }
-    if (!check_config)
+    if (!arguments->check_config && !arguments->check_ready)
         return SETTINGS_START;
-    printf("%s: the settings are good\n", program->name);
+    int status = EX_OK;
+    if (arguments->check_ready)
+        status = say_ready(program, into);
+    else
+        printf("%s: the settings are good\n", program->name);
     settings_free(program->table, program->count, into);
-    return EX_OK;
+    return status;
 }
 
 int settings_command(int argc, char *const *argv, const settings_program_t *program, void *into)
@@ -90,6 +124,6 @@ int settings_command(int argc, char *const *argv, const settings_program_t *prog
     else if (arguments.version)
         printf("%s %s\n", program->name, POSTCALL_VERSION);
     else
-        return start_or_check(program, arguments.check_config, into);
+        return start_or_check(program, &arguments, into);
     return EX_OK;
 }

@@ -15,6 +15,7 @@ static const struct {
      "prints this; --help=markdown the table of settings alone, --help=man a page for man(1)"},
     {"--version", "prints the version"},
     {"--check-config", "says whether the settings would do, and exits"},
+    {"--check-ready", "says whether the daemon that runs here with these settings is ready"},
 };
 
 static const char *default_words(const setting_t *row)
@@ -68,7 +69,7 @@ static void print_markdown_row(FILE *out, const setting_t *row)
 
 static void print_usage(FILE *out, const settings_program_t *program)
 {
-    fprintf(out, "Usage: %s [--help | --version | --check-config", program->name);
+    fprintf(out, "Usage: %s [--help | --version | --check-config | --check-ready", program->name);
     for (size_t i = 0; i < program->option_count; i++)
         fprintf(out, " | %s", program->options[i].name);
     fputs("]\n", out);

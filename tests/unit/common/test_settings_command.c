@@ -126,8 +126,8 @@ static void help_shows_every_setting_with_default_and_meaning(void **state)
     (void)state;
     run_t result = run("--help");
     assert_int_equal(result.status, 0);
-    assert_non_null(strstr(
-        result.out, "Usage: postcall-sample [--help | --version | --check-config | --migrate]\n"));
+    assert_non_null(strstr(result.out, "Usage: postcall-sample [--help | --version | "
+                                       "--check-config | --check-ready | --migrate]\n"));
     assert_non_null(strstr(result.out, "  --migrate       makes the tables and exits\n"));
     assert_non_null(strstr(result.out, "\n  SAMPLE_HOURS (72)\n      Hours | minutes. "
                                        "[a whole number from 1 to 1000]\n"));
@@ -179,6 +179,19 @@ static void settings_are_checked_without_a_start(void **state)
     assert_null(result.sample.shared.admin_listen);
 }
 
+static void a_daemon_that_is_not_there_is_not_ready(void **state)
+{
+    (void)state;
+    setenv("SAMPLE_ADMIN_LISTEN", "off", 1);
+    run_t result = run("--check-ready");
+    unsetenv("SAMPLE_ADMIN_LISTEN");
+    assert_int_equal(result.status, 69);
+    assert_string_equal(result.out, "");
+    assert_string_equal(result.err, "postcall-sample: not ready: it cannot be asked: its admin "
+                                    "address is off\n");
+    assert_null(result.sample.shared.admin_listen);
+}
+
 static const struct {
     const char *hours, *err;
 } wrong[] = {
@@ -211,6 +224,7 @@ int main(void)
         cmocka_unit_test(the_version_is_told),
         cmocka_unit_test(a_wrong_argument_is_a_usage_error),
         cmocka_unit_test(settings_are_checked_without_a_start),
+        cmocka_unit_test(a_daemon_that_is_not_there_is_not_ready),
         cmocka_unit_test(a_wrong_setting_is_a_configuration_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
