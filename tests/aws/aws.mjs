@@ -3,6 +3,7 @@
 // Not for anything that is not a test: keys are fixed and nothing is encrypted.
 
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { createClock } from './clock.mjs';
 import { createFaults } from './faults.mjs';
 import { createBooks, createGateway } from './gateway.mjs';
@@ -16,7 +17,7 @@ export { OBSERVER_KEY, STATIC_KEY };
 
 /**
  * Starts everything. Options: `host` (127.0.0.1), `ports` ({kinesis, dynamodb, s3, sts, container,
- * imds}; 0 or none: any free one), `directory` for the objects (memory), `region`, `staticKeys`
+ * imds}; 0 or none: any free one), `directory` for what is stored (memory), `region`, `staticKeys`
  * ([STATIC_KEY]), `buckets` to make, `certificate` (of certificate.mjs: TLS where AWS has it).
  * Returns {endpoints, ports, region, certificate, clock, keyring, faults, books, identity, store,
  * environment, close}; a test may change the settings in `identity` (identity.mjs) as it goes.
@@ -27,9 +28,17 @@ export async function startAws(options = {}) {
   const keyring = createKeyring(clock, options.staticKeys);
   const world = { region, clock, keyring, faults: createFaults(), books: createBooks() };
   const identity = { region, ...IDENTITY };
-  const store = options.directory ? createDirectoryStore(options.directory) : createMemoryStore();
+  const within = (name) => options.directory && join(options.directory, name);
+  const store = options.directory ? createDirectoryStore(within('s3')) : createMemoryStore();
   (options.buckets ?? []).forEach((bucket) => store.createBucket(bucket));
-  const services = await createServices(world, store, identity);
+  const services = [
+    await createKinesis(within('kinesis')),
+    await createDynamodb(within('dynamodb')),
+    createS3(store),
+    createSts(keyring, identity),
+    createContainerEndpoint(keyring, identity),
+    createInstanceMetadata(clock, keyring, identity),
+  ];
   const gateways = services.map((service) =>
     createGateway(service, { ...world, certificate: service.plain ? undefined : certificate }),
   );
@@ -62,17 +71,6 @@ const IDENTITY = {
   webIdentityToken: 'web-identity-token',
   containerToken: '',
 };
-
-async function createServices({ clock, keyring }, store, identity) {
-  return [
-    await createKinesis(),
-    await createDynamodb(),
-    createS3(store),
-    createSts(keyring, identity),
-    createContainerEndpoint(keyring, identity),
-    createInstanceMetadata(clock, keyring, identity),
-  ];
-}
 
 async function listen(server, host = '127.0.0.1', port = 0) {
   server.listen(port, host);

@@ -65,7 +65,8 @@ function forward(request, target) {
   });
 }
 
-export const createKinesis = () =>
-  embed('kinesis', kinesalite({ createStreamMs: 0, deleteStreamMs: 0, shardLimit: 100 }));
-export const createDynamodb = () =>
-  embed('dynamodb', dynalite({ createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 }));
+/** `path`: a directory that outlives the process; none: memory. */
+export const createKinesis = (path) =>
+  embed('kinesis', kinesalite({ path, createStreamMs: 0, deleteStreamMs: 0, shardLimit: 100 }));
+export const createDynamodb = (path) =>
+  embed('dynamodb', dynalite({ path, createTableMs: 0, deleteTableMs: 0, updateTableMs: 0 }));

@@ -7,6 +7,7 @@ import {
   GetRecordsCommand,
   GetShardIteratorCommand,
 } from '@aws-sdk/client-kinesis';
+import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 
 export async function createStream({ kinesis }, name, shards = 2) {
   await kinesis.send(new CreateStreamCommand({ StreamName: name, ShardCount: shards }));
@@ -48,6 +49,30 @@ async function readShard(kinesis, name, ShardId) {
     ShardIterator = page.NextShardIterator;
   }
   return records;
+}
+
+/** All objects of some buckets, with what S3 says of each. */
+export async function readBuckets({ s3 }, buckets) {
+  const objects = [];
+  for (const Bucket of new Set(buckets)) {
+    for (let ContinuationToken; ; ) {
+      const page = await s3.send(new ListObjectsV2Command({ Bucket, ContinuationToken }));
+      for (const { Key } of page.Contents ?? []) {
+        const answer = await s3.send(
+          new GetObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }),
+        );
+        objects.push({
+          key: Key,
+          bytes: Buffer.from(await answer.Body.transformToByteArray()),
+          bucket: Bucket,
+          answer,
+        });
+      }
+      if (!page.IsTruncated) break;
+      ContinuationToken = page.NextContinuationToken;
+    }
+  }
+  return objects;
 }
 
 const INDEX = 'agentId-index';

@@ -2,8 +2,7 @@
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
-import { readStream } from '../aws/resources.mjs';
+import { readBuckets, readStream } from '../aws/resources.mjs';
 
 /** All rows of the table `resources`, with `data` as the text PostgreSQL gives. */
 export function readRows(postgres, database) {
@@ -44,28 +43,4 @@ export function readDirectory(directory) {
     });
 }
 
-/** All objects of some buckets, with what S3 says of each. */
-export async function readBuckets({ s3 }, buckets) {
-  const objects = [];
-  for (const Bucket of new Set(buckets)) {
-    for (let ContinuationToken; ; ) {
-      const page = await s3.send(new ListObjectsV2Command({ Bucket, ContinuationToken }));
-      for (const { Key } of page.Contents ?? []) {
-        const answer = await s3.send(
-          new GetObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }),
-        );
-        objects.push({
-          key: Key,
-          bytes: Buffer.from(await answer.Body.transformToByteArray()),
-          bucket: Bucket,
-          answer,
-        });
-      }
-      if (!page.IsTruncated) break;
-      ContinuationToken = page.NextContinuationToken;
-    }
-  }
-  return objects;
-}
-
-export { readStream };
+export { readBuckets, readStream };
