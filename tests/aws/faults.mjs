@@ -113,14 +113,17 @@ export function createFaults() {
         throw new Error(`no such fault: ${rule.kind}; there are ${Object.keys(KINDS).join(', ')}`);
       if (!rule.service) throw new Error('a fault needs a service');
       lastId += 1;
-      rules.push({ ...rule, id: lastId, seen: 0, hits: 0 });
+      rules.push({ ...rule, id: lastId, seen: 0, hits: 0, through: 0 });
       return lastId;
     },
     /** Ends one rule, or all. */
     clear(id) {
       rules = id === undefined ? [] : rules.filter((rule) => rule.id !== id);
     },
-    /** The rules in force, with `seen` (requests that matched) and `hits` (those it spoilt). */
+    /**
+     * The rules in force, with `seen` (requests that matched), `hits` (those it spoilt) and
+     * `through` (those of them that took all the effect that they will).
+     */
     list: () => rules.map((rule) => ({ ...rule })),
 
     /** For the gateway: the rule that this request gets, or null. */
@@ -132,7 +135,11 @@ export function createFaults() {
         rules = rules.filter((other) => other !== rule);
       return rule;
     },
-    apply: (rule, request, proceed) => KINDS[rule.kind](request, rule, proceed),
+    async apply(rule, request, proceed) {
+      const answer = await KINDS[rule.kind](request, rule, proceed);
+      rule.through += 1;
+      return answer;
+    },
   };
 }
 

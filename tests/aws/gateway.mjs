@@ -16,9 +16,12 @@ export function createBooks() {
     /** The last ones: {at, service, operation, resource, accessKeyId, bodyBytes, status, code,
      * fault}. */
     requests,
+    /** How many there were of each service. */
+    answered: {},
     /** Requests refused for their signature, key, token or time. */
     badSignatures: 0,
     write(entry) {
+      this.answered[entry.service] = (this.answered[entry.service] ?? 0) + 1;
       requests.push(entry);
       if (requests.length > MAX_BOOKED_REQUESTS) requests.splice(0, MAX_BOOKED_REQUESTS / 2);
     },

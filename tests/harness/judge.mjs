@@ -15,19 +15,21 @@ import { TENANTS, tenantOf } from './tenants.mjs';
 /**
  * `accepted`: events answered 200; `attempted`: all events sent (the accepted ones unless given).
  * `rows`: of the table resources, with `data` as text; `records`: {text}; `objects`: {key, bytes}.
- * A sink that is not given is not judged. `repeats` false: no record twice.
+ * A sink that is not given is not judged. `repeats` false: no record twice. `tenantFor(event)` may
+ * say whose an event is, instead of its agent; one that is nobody's is not judged.
  */
 export function judge({
   accepted,
   attempted = accepted,
   tenants = TENANTS,
+  tenantFor = ({ agentId }) => agentId && tenantOf(agentId, tenants),
   rows,
   records,
   objects,
   repeats = true,
 }) {
   const findings = { lost: [], doubled: [], altered: [], misattributed: [], strange: [] };
-  const cases = casesOf(accepted, attempted, tenants);
+  const cases = casesOf(accepted, attempted, tenantFor);
   if (rows) judgeRows(rows, cases, findings);
   if (records) judgeRecords(records, cases, repeats, findings);
   if (objects) judgeObjects(objects, cases, findings);
@@ -49,7 +51,7 @@ export function assertAllThere(evidence) {
 // A case is all that was sent about one thing: one (conversation, subAction) for rows and records,
 // one key for objects. The newest event of a case decides what its row and object hold; of equally
 // new ones, either.
-function casesOf(accepted, attempted, tenants) {
+function casesOf(accepted, attempted, tenantFor) {
   const sure = new Set(accepted);
   const logs = new Map();
   const objects = new Map();
@@ -59,7 +61,7 @@ function casesOf(accepted, attempted, tenants) {
     if (sure.has(event)) map.get(name).sure.push(event);
   };
   for (const event of attempted) {
-    const tenant = event.agentId && tenantOf(event.agentId, tenants);
+    const tenant = tenantFor(event);
     if (!tenant) continue;
     if (subActionOf(event))
       add(logs, `${event.conversationId} ${subActionOf(event)}`, event, tenant);

@@ -54,23 +54,31 @@ function writeBody(req, { body, chunked }) {
 /**
  * Sends all of `events` (an array or generator) at `rate` a second, at most `connections` at a
  * time, and resolves when the last is answered: {accepted, attempted, answers}: the events answered
- * 200, all events sent, and how often each status came.
+ * 200, all events sent, and how often each status came. With `heard` (event, status) nothing but
+ * the answers is kept: for loads larger than memory. Once `stop` is aborted, no more are sent.
  */
-export async function runLoad(url, events, { rate = 200, connections = 8, stop, ...options } = {}) {
+export async function runLoad(
+  url,
+  events,
+  { rate = 200, connections = 8, stop, heard, ...options } = {},
+) {
   const agent = new http.Agent({ keepAlive: true, maxSockets: connections });
   const load = { accepted: [], attempted: [], answers: {} };
   const underway = new Set();
   const begun = performance.now();
+  let sent = 0;
   for (const event of events) {
     if (stop?.aborted) break;
-    const early = begun + (load.attempted.length / rate) * 1000 - performance.now();
+    const early = begun + (sent / rate) * 1000 - performance.now();
     if (early > 0) await sleep(early);
     while (underway.size >= connections) await Promise.race(underway);
-    load.attempted.push(event);
-    const sending = send(url, event, { ...options, agent }).then((outcome) => {
+    sent += 1;
+    if (!heard) load.attempted.push(event);
+    const sending = send(url, event, { ...options, agent }).then(({ status }) => {
       underway.delete(sending);
-      load.answers[outcome.status] = (load.answers[outcome.status] ?? 0) + 1;
-      if (outcome.status === 200) load.accepted.push(event);
+      load.answers[status] = (load.answers[status] ?? 0) + 1;
+      if (heard) heard(event, status);
+      else if (status === 200) load.accepted.push(event);
     });
     underway.add(sending);
   }

@@ -43,4 +43,11 @@ export function readDirectory(directory) {
     });
 }
 
+/** The objects as the store of the local S3 has them, for more than one would ask for one by one. */
+export function readStore({ store }, buckets) {
+  return [...new Set(buckets)].flatMap((bucket) =>
+    store.list(bucket).map(({ key, body }) => ({ key, bytes: body, bucket })),
+  );
+}
+
 export { readBuckets, readStream };

@@ -5,6 +5,7 @@
 
 import { createHmac } from 'node:crypto';
 import { exact, writeExact } from './exact_json.mjs';
+import { randomOf } from './random.mjs';
 
 export const SECRET = 'wsec_test_0000000000000000000000000000';
 
@@ -12,23 +13,6 @@ export const SECRET = 'wsec_test_0000000000000000000000000000';
 export function sign(body, secret = SECRET, at = Math.floor(Date.now() / 1000)) {
   const mac = createHmac('sha256', secret).update(`${at}.`).update(body).digest('hex');
   return `t=${at},v0=${mac}`;
-}
-
-// A small generator of pseudo-random numbers (mulberry32): the same seed gives the same webhook on
-// every machine.
-function randomOf(seed) {
-  let state = seed >>> 0;
-  const next = () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t ^= t + Math.imul(t ^ (t >>> 7), t | 61);
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-  return {
-    chance: (p) => next() < p,
-    below: (n) => Math.floor(next() * n),
-    pick: (list) => list[Math.floor(next() * list.length)],
-  };
 }
 
 const MESSAGES = [

@@ -7,7 +7,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseExact } from '../harness/exact_json.mjs';
+import { businessesOf, thingsOf, wantedOf } from '../harness/attribution.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { freePorts } from '../harness/ports.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
@@ -41,35 +41,6 @@ function direct(path, business) {
   writeFileSync(`${path}.new`, JSON.stringify(directoryOf(business)));
   renameSync(`${path}.new`, path);
 }
-
-const conversationOf = (key) => /(\w+)\.\w+$/.exec(key)[1];
-
-/** Everything that was written, as {what, conversation, business}. */
-function thingsOf({ rows, records, objects }) {
-  return [
-    ...rows.map(({ data, businessLocationId }) => ({
-      what: 'row',
-      conversation: parseExact(data).externalId,
-      business: businessLocationId.split(':')[0],
-    })),
-    ...records
-      .map(({ text }) => JSON.parse(text))
-      .map(({ data, businessId }) => ({
-        what: 'record',
-        conversation: data.externalId,
-        business: businessId,
-      })),
-    ...objects.map(({ key }) => ({
-      what: key.split('/')[0],
-      conversation: conversationOf(key),
-      business: key.split('/')[1],
-    })),
-  ];
-}
-
-/** What must be there for a webhook that was accepted. */
-const wantedOf = ({ type }) =>
-  type === 'post_call_audio' ? ['recordings'] : ['row', 'record', 'transcripts'];
 
 test('a call stands under one tenant, whatever the directories say and who is killed', async (t) => {
   const names = ['toLogger', 'toRecorder', 'toResourcesSink'];
@@ -113,7 +84,8 @@ test('a call stands under one tenant, whatever the directories say and who is ki
   clearInterval(moving);
   await stack.drained();
 
-  const things = thingsOf(await stack.evidence());
+  const evidence = await stack.evidence();
+  const things = thingsOf(evidence);
   const there = new Set(things.map(({ what, conversation }) => `${what} of ${conversation}`));
   const lost = load.accepted.flatMap((event) =>
     wantedOf(event)
@@ -121,9 +93,7 @@ test('a call stands under one tenant, whatever the directories say and who is ki
       .filter((name) => !there.has(name)),
   );
   assert.deepEqual(lost, []);
-  const tenants = new Map();
-  for (const { conversation, business } of things)
-    tenants.set(conversation, (tenants.get(conversation) ?? new Set()).add(business));
+  const tenants = businessesOf(evidence);
   const torn = [...tenants].filter(([, businesses]) => businesses.size !== 1);
   assert.deepEqual(torn, [], 'calls of two tenants');
   const callsOf = (business) => [...tenants.values()].filter((all) => all.has(business)).length;
