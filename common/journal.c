@@ -39,6 +39,7 @@ static journal_t *allocate(const journal_options_t *options)
     self->slot =
         (journal_slot_t){.lock = -1, .directory = -1, .segments = -1, .bodies = -1, .damaged = -1};
     self->event_fd = -1;
+    self->requests.stop_fd = -1;
     self->writer.fd = -1;
     self->writer.next_sequence = 1;
     self->writer.next_ordinal = 1;
@@ -48,6 +49,7 @@ static journal_t *allocate(const journal_options_t *options)
     self->dedupe_ms = options->dedupe_ms;
     self->dedupe_entries_max = options->dedupe_entries_max;
     pthread_mutex_init(&self->registry.lock, NULL);
+    pthread_mutex_init(&self->requests.gate, NULL);
     pthread_mutex_init(&self->writer.lock, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -75,7 +77,8 @@ static int start(journal_t *self, const journal_options_t *options, journal_foun
         return -1;
     found->slot = self->slot.number;
     self->unnamed_files = journal_slot_has_unnamed_files(&self->slot);
-    if (journal_recover(self, found, fault) != 0)
+    if (journal_requests_open(self, found, fault) != 0 ||
+        journal_recover(self, found, fault) != 0 || journal_requests_start(self, fault) != 0)
         return -1;
     return journal_writer_start(self, fault);
 }
@@ -96,6 +99,7 @@ void journal_close(journal_t **self_p)
     journal_t *self = *self_p;
     if (!self)
         return;
+    journal_requests_stop(self);
     journal_writer_stop(self);
     if (self->offload) {
         journal_tables_save(self);
@@ -112,6 +116,7 @@ void journal_close(journal_t **self_p)
     pthread_cond_destroy(&self->writer.wake);
     pthread_mutex_destroy(&self->writer.lock);
     pthread_mutex_destroy(&self->registry.lock);
+    pthread_mutex_destroy(&self->requests.gate);
     free(self);
     *self_p = NULL;
 }

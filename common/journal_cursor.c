@@ -24,6 +24,7 @@ struct journal_cursor_t {
     wire_memory_t memory;
     uint64_t refused_offset; /* where the disk refused to read, */
     int64_t refused_ms;      /* since when; 0: it did not */
+    uint64_t erasures;       /* that it knows of */
 };
 
 /* A place that the disk refuses to read for so long is damage: it must not keep for ever what comes
@@ -267,6 +268,21 @@ static bool give_up(journal_cursor_t *cursor)
     return true;
 }
 
+/* Scans on while nobody overwrites a record: half of one would be taken for damage. */
+static int scan_next(journal_cursor_t *cursor, journal_record_t *record, journal_damage_t *damage,
+                     fault_t *fault)
+{
+    journal_requests_t *requests = &cursor->journal->requests;
+    pthread_mutex_lock(&requests->gate);
+    uint64_t erasures = atomic_load(&requests->erasures);
+    if (cursor->erasures != erasures)
+        journal_scan_forget(&cursor->scan);
+    cursor->erasures = erasures;
+    int status = journal_scan_next(&cursor->scan, record, damage, fault);
+    pthread_mutex_unlock(&requests->gate);
+    return status;
+}
+
 int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *fault)
 {
     for (;;) {
@@ -277,7 +293,7 @@ int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *faul
             return status;
         bool sealed = atomic_load(&cursor->segment->sealed);
         cursor->scan.end = atomic_load(&cursor->segment->end);
-        status = journal_scan_next(&cursor->scan, &record, &damage, fault);
+        status = scan_next(cursor, &record, &damage, fault);
         if (status < 0 && give_up(cursor))
             continue;
         if (status < 0)
@@ -293,8 +309,8 @@ int journal_read(journal_cursor_t *cursor, journal_event_t *event, fault_t *faul
 
 /* Reads the record at `position`, checked, with `padding` bytes of room behind it; *record has
  * views into what is returned.  NULL when it cannot be read. */
-static char *read_record(journal_t *self, journal_position_t position, size_t padding,
-                         journal_record_t *record, fault_t *fault)
+static char *read_record_ungated(journal_t *self, journal_position_t position, size_t padding,
+                                 journal_record_t *record, fault_t *fault)
 {
     uint8_t frame[JOURNAL_FRAME_BYTES];
     journal_segment_t *segment = journal_registry_find(&self->registry, position.segment);
@@ -314,6 +330,15 @@ static char *read_record(journal_t *self, journal_position_t position, size_t pa
               (unsigned long long)position.offset, (unsigned long long)position.segment);
     free(bytes);
     return NULL;
+}
+
+static char *read_record(journal_t *self, journal_position_t position, size_t padding,
+                         journal_record_t *record, fault_t *fault)
+{
+    pthread_mutex_lock(&self->requests.gate);
+    char *bytes = read_record_ungated(self, position, padding, record, fault);
+    pthread_mutex_unlock(&self->requests.gate);
+    return bytes;
 }
 
 char *journal_record_read(journal_t *self, journal_position_t position, size_t *bytes,

@@ -126,6 +126,7 @@ void journal_outcomes_free(journal_t *self)
     buffer_free(&outcomes->framed);
     wire_output_free(&outcomes->output);
     wire_memory_free(&outcomes->memory);
+    reassignment_free(&outcomes->reassigned);
 }
 
 /* Reading a resolution back. */
@@ -161,12 +162,14 @@ static int fetch_from_file(journal_t *self, journal_segment_t *segment, uint64_t
     int fd = journal_outcomes_read_fd(self, segment, fault);
     if (fd < 0)
         return -1;
+    pthread_mutex_lock(&self->requests.gate);
     int status = fetch(buffer, fd, USUAL_BYTES, offset);
     size_t length = 0;
     if (status == 0 && buffer->length >= JOURNAL_FRAME_BYTES)
         length = journal_record_claim((uint8_t *)buffer->bytes, segment->header.segment_id);
     if (length > buffer->length && length <= WIRE_MESSAGE_BYTES_MAX)
         status = fetch(buffer, fd, length, offset);
+    pthread_mutex_unlock(&self->requests.gate);
     if (length < buffer->length)
         buffer->length = length;
     return status == 0 ? 0 : fault_set_errno(fault, errno, "outcomes of a segment");
@@ -203,6 +206,20 @@ void journal_conversation_remember(journal_t *self, const journal_segment_t *seg
                             segment->header.ordinal << 32 | place);
 }
 
+/* What was said since by a person counts instead of what was found first. */
+static int find_reassigned(journal_t *self, wire_view_t provider, wire_view_t conversation_id,
+                           disk_resolution_t *resolution, fault_t *fault)
+{
+    reassignment_t *reassigned = &self->outcomes.reassigned;
+    if (conversation_id.length == 0)
+        return 0;
+    int found = reassignments_find(self->requests.reassignments, provider, conversation_id,
+                                   reassigned, fault);
+    if (found == 1)
+        *resolution = reassigned->resolution;
+    return found;
+}
+
 typedef enum { DURABLE_ONLY, PENDING_TOO } which_t;
 
 /* As journal_resolution_find, for resolutions that are not durable yet as well. */
@@ -211,8 +228,9 @@ static int find_resolution(journal_t *self, wire_view_t provider, wire_view_t co
 {
     uint8_t key[FINGERPRINT_BYTES];
     uint64_t place;
-    if (conversation_id.length == 0)
-        return 0;
+    int reassigned = find_reassigned(self, provider, conversation_id, resolution, fault);
+    if (reassigned != 0 || conversation_id.length == 0)
+        return reassigned;
     outcome_conversation_key(provider, conversation_id, key);
     if (!fingerprint_map_find(self->outcomes.conversations, key, &place, NULL))
         return 0;
@@ -237,8 +255,10 @@ int journal_event_resolution(journal_t *self, const journal_event_t *event,
                              disk_resolution_t *resolution, fault_t *fault)
 {
     journal_segment_t *segment = journal_registry_find(&self->registry, event->position.segment);
-    if (!segment)
-        return 0;
+    int reassigned = find_reassigned(self, event->event.provider, event->event.conversation_id,
+                                     resolution, fault);
+    if (reassigned != 0 || !segment)
+        return reassigned;
     if (journal_table_load(self, segment, fault) != 0)
         return -1;
     uint64_t offset = outcome_table_resolution(segment->table, event->sequence);
@@ -319,8 +339,11 @@ int journal_resolve(journal_t *self, journal_position_t position,
     if (!segment)
         return -1;
     uint64_t offset = outcome_table_resolution(segment->table, resolution->sequence);
-    int found = offset ? read_resolution(self, segment, offset, &known, fault) : 0;
-    if (found == 1) {
+    int found =
+        find_reassigned(self, resolution->provider, resolution->conversation_id, &known, fault);
+    if (found == 0 && offset)
+        found = read_resolution(self, segment, offset, &known, fault);
+    if (found == 1 && offset) {
         *final = known;
         return add_ticket(self, segment, offset, ticket, fault);
     }
@@ -334,6 +357,7 @@ int journal_resolve(journal_t *self, journal_position_t position,
     known.sequence = resolution->sequence;
     known.event_id = resolution->event_id;
     known.at_us = resolution->at_us;
+    known.former = (wire_list_t){0};
     if (append_resolution(self, segment, &known, ticket, fault) != 0)
         return -1;
     *final = known;

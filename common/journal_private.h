@@ -18,6 +18,7 @@
 #include "common/journal_slot.h"
 #include "common/offload.h"
 #include "common/outcome_table.h"
+#include "common/slot_requests.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -145,7 +146,18 @@ typedef struct {
     wire_output_t output; /* the header of the record that is being made */
     buffer_t framed;      /* and all of it */
     wire_memory_t memory;
+    reassignment_t reassigned; /* that was looked at last */
 } journal_outcomes_t;
+
+/* What is asked of the slot from outside. */
+typedef struct {
+    reassignments_t *reassignments;
+    pthread_t thread;
+    bool started;
+    int stop_fd;
+    pthread_mutex_t gate; /* of readers and of whoever overwrites a record that they might read */
+    _Atomic uint64_t erasures;
+} journal_requests_t;
 
 struct journal_t {
     journal_slot_t slot;
@@ -160,6 +172,7 @@ struct journal_t {
     journal_registry_t registry;
     journal_writer_t writer;
     journal_outcomes_t outcomes;
+    journal_requests_t requests;
     offload_t *offload;
     int event_fd;
     bool unnamed_files; /* the file system has O_TMPFILE */
@@ -179,6 +192,13 @@ struct journal_t {
     _Atomic int64_t full_until_ms; /* the disk refused an append; not tried before */
     _Atomic bool dead;
 };
+
+/* journal_requests */
+
+/* Does what was asked for and not done when the last process ended; before anything is read. */
+int journal_requests_open(journal_t *self, journal_found_t *found, fault_t *fault);
+int journal_requests_start(journal_t *self, fault_t *fault);
+void journal_requests_stop(journal_t *self);
 
 /* journal_registry */
 

@@ -115,7 +115,7 @@ size_t journal_record_claim(const uint8_t *bytes, uint64_t segment_id)
     if (memcmp(disk.magic, record_magic, sizeof(disk.magic)) != 0 ||
         claimed_id == JOURNAL_ANY_SEGMENT ||
         (segment_id != JOURNAL_ANY_SEGMENT && claimed_id != segment_id) || kind < DISK_EVENT ||
-        kind > DISK_LETTER || le32toh(disk.header_bytes) > JOURNAL_HEADER_BYTES_MAX ||
+        kind > DISK_ERASURE || le32toh(disk.header_bytes) > JOURNAL_HEADER_BYTES_MAX ||
         le64toh(disk.body_bytes) > JOURNAL_BODY_BYTES_MAX)
         return 0;
     return journal_record_bytes(le32toh(disk.header_bytes), (size_t)le64toh(disk.body_bytes));

@@ -24,7 +24,9 @@ typedef enum {
     JOURNAL_FILE_OUTCOMES = 2,
     JOURNAL_FILE_LETTER = 3,
     JOURNAL_FILE_INDEX = 4,
-    JOURNAL_FILE_MARKS = 5
+    JOURNAL_FILE_MARKS = 5,
+    JOURNAL_FILE_REASSIGNED = 6, /* common/reassignments.h */
+    JOURNAL_FILE_REQUEST = 7     /* common/slot_requests.h */
 } journal_file_kind_t;
 
 typedef struct {

@@ -25,6 +25,11 @@ void journal_scan_seek(journal_scan_t *self, uint64_t offset)
     self->offset = offset;
 }
 
+void journal_scan_forget(journal_scan_t *self)
+{
+    self->window_length = 0;
+}
+
 bool journal_scan_pass_over(journal_scan_t *self)
 {
     if (errno != EIO)

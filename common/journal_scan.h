@@ -45,6 +45,9 @@ void journal_scan_start(journal_scan_t *self, int fd, uint64_t segment_id, uint6
 /* Goes to another offset of the same file, whose bytes have not changed. */
 void journal_scan_seek(journal_scan_t *self, uint64_t offset);
 
+/* Reads again what it has read ahead: bytes of the file have changed. */
+void journal_scan_forget(journal_scan_t *self);
+
 /* Takes the next good record.  1: *record is filled, its views live until the next call; *damage
  * is what was skipped before it.  0: there is none before `end`, the scan stays where it is, and
  * *damage is what stands there.  -1: the file could not be read or memory is out, with errno; the

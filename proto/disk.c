@@ -36,6 +36,7 @@ static const wire_field_t event_fields[] = {
     {AT(disk_event_t, body_file), .kind = WIRE_TEXT, .limit = DISK_BODY_FILE_BYTES_MAX},
     {AT(disk_event_t, body_bytes), NUMBER, NEEDED},
     {AT(disk_event_t, dedupe), .kind = WIRE_BYTES, .limit = DISK_DEDUPE_BYTES, .exact = true},
+    {AT(disk_event_t, erased), .kind = WIRE_BOOL},
 };
 const wire_table_t disk_event = TABLE("event", disk_event_t, event_fields);
 
@@ -74,3 +75,12 @@ static const wire_field_t letter_fields[] = {
     {AT(disk_letter_t, resolution), .kind = WIRE_LIST, .limit = 1, .items = &disk_resolution},
 };
 const wire_table_t disk_letter = TABLE("letter", disk_letter_t, letter_fields);
+
+static const wire_field_t erasure_fields[] = {
+    {AT(disk_erasure_t, file), .kind = WIRE_TEXT, .limit = DISK_FILE_NAME_BYTES_MAX, NEEDED},
+    {AT(disk_erasure_t, file_id), .kind = WIRE_BYTES, .limit = DISK_FILE_ID_BYTES, .exact = true},
+    {AT(disk_erasure_t, offset), NUMBER},
+    {AT(disk_erasure_t, provider), NAME},
+    {AT(disk_erasure_t, conversation_id), ID},
+};
+const wire_table_t disk_erasure = TABLE("erasure", disk_erasure_t, erasure_fields);

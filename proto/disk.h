@@ -11,11 +11,14 @@ typedef enum {
     DISK_EVENT = 1,      /* header disk_event_t, body the raw webhook unless body_file is set */
     DISK_RESOLUTION = 2, /* disk_resolution_t */
     DISK_SETTLEMENT = 3, /* disk_settlement_t */
-    DISK_LETTER = 4      /* a dead letter: disk_letter_t, body a whole DISK_EVENT record */
+    DISK_LETTER = 4,     /* a dead letter: disk_letter_t, body a whole DISK_EVENT record */
+    DISK_ERASURE = 5     /* in a request: disk_erasure_t, body a whole record or none */
 } disk_kind_t;
 
 #define DISK_BODY_FILE_BYTES_MAX 64
 #define DISK_DEDUPE_BYTES        16
+#define DISK_FILE_ID_BYTES       8
+#define DISK_FILE_NAME_BYTES_MAX 255
 
 /* Enough to verify, resolve and replay the event later, for providers still to come. */
 typedef struct {
@@ -36,6 +39,7 @@ typedef struct {
     wire_view_t body_file;   /* name in bodies/ of a spilled body */
     uint64_t body_bytes;     /* of the raw webhook, spilled or not */
     wire_view_t dedupe;      /* what makes two events the same; the journal writes it */
+    bool erased;             /* there was an event here, and only this is to be known of it */
 } disk_event_t;
 
 typedef struct {
@@ -73,9 +77,20 @@ typedef struct {
     wire_list_t resolution; /* none or one disk_resolution_t: whose it was, when that was known */
 } disk_letter_t;
 
+/* What is to be erased, in words of the slot that it is in. */
+typedef struct {
+    wire_view_t file;     /* the name of a segment, of an outcome file, of a spilled body, of a dead
+                             letter, or `reassigned` */
+    wire_view_t file_id;  /* of the file that `offset` is in, as it stands in its header */
+    uint64_t offset;      /* of a record */
+    wire_view_t provider; /* of the conversation, in `reassigned` */
+    wire_view_t conversation_id;
+} disk_erasure_t;
+
 extern const wire_table_t disk_event;
 extern const wire_table_t disk_resolution;
 extern const wire_table_t disk_settlement;
 extern const wire_table_t disk_letter;
+extern const wire_table_t disk_erasure;
 
 #endif

@@ -206,7 +206,7 @@ static void the_document_names_every_field(void **state)
 {
     (void)state;
     static const wire_table_t *const tables[] = {&disk_event, &disk_resolution, &disk_settlement,
-                                                 &disk_letter};
+                                                 &disk_letter, &disk_erasure};
     size_t length;
     char *document = scratch_read(SOURCE_DIR "/proto/JOURNAL.md", &length);
     assert_non_null(document);

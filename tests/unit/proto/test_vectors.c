@@ -189,6 +189,27 @@ static const disk_event_t disk_event_full = {
     .body_bytes = 20000000,
     .dedupe = WIRE_VIEW("fedcba9876543210"),
 };
+/* Every field at once, as no program writes it. */
+static const disk_event_t disk_event_every = {
+    .event_id = EVENT_ID,
+    .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+    .event_type = WIRE_VIEW("post_call_audio"),
+    .conversation_id = WIRE_VIEW("conv_1"),
+    .tenant_key_kind = WIRE_VIEW("agent_id"),
+    .tenant_key = WIRE_VIEW("agent_xyz123"),
+    .event_time = WIRE_VIEW("1739537297"),
+    .received_us = 1795171397584850,
+    .digest = DIGEST,
+    .method = WIRE_VIEW("POST"),
+    .target = WIRE_VIEW("/api/elevenlabs/webhook"),
+    .content_type = WIRE_VIEW("application/json"),
+    .signature = WIRE_VIEW("t=1739537297,v0=00"),
+    .dead_reason = WIRE_VIEW(DEAD_STALE_SIGNATURE),
+    .body_file = WIRE_VIEW("0123456789abcdef.body"),
+    .body_bytes = 20000000,
+    .dedupe = WIRE_VIEW("fedcba9876543210"),
+    .erased = true,
+};
 static const disk_settlement_t settlement = {
     .sequence = 7,
     .sink = WIRE_VIEW(SINK_RECORDER),
@@ -207,6 +228,23 @@ static const disk_event_t disk_event_minimal = {
 };
 static const disk_settlement_t settlement_minimal = {
     .sequence = 7, .outcome = WIRE_VIEW(OUTCOME_DONE), .at_us = 1795171397584850};
+static const disk_event_t disk_event_erased = {
+    .event_id = EVENT_ID,
+    .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+    .received_us = 1795171397584850,
+    .digest = WIRE_VIEW("\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"),
+    .body_bytes = 20000000,
+    .dedupe = WIRE_VIEW("fedcba9876543210"),
+    .erased = true,
+};
+static const disk_erasure_t erasure = {
+    .file = WIRE_VIEW("0000000001.journal"),
+    .file_id = INCARNATION,
+    .offset = 64,
+    .provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+    .conversation_id = WIRE_VIEW("conv_1"),
+};
+static const disk_erasure_t erasure_minimal = {.file = WIRE_VIEW("0123456789abcdef.body")};
 static const disk_letter_t letter_minimal = {.event_id = EVENT_ID,
                                              .sequence = 7,
                                              .reason = WIRE_VIEW(DEAD_UNIDENTIFIED),
@@ -255,6 +293,10 @@ static const vector_t vectors[] = {
     {"disk-resolution-reassigned", NULL, &disk_resolution, &recorded_reassigned},
     {"disk-settlement", NULL, &disk_settlement, &settlement},
     {"disk-settlement-minimal", NULL, &disk_settlement, &settlement_minimal},
+    {"disk-event-every", NULL, &disk_event, &disk_event_every},
+    {"disk-event-erased", NULL, &disk_event, &disk_event_erased},
+    {"disk-erasure", NULL, &disk_erasure, &erasure},
+    {"disk-erasure-minimal", NULL, &disk_erasure, &erasure_minimal},
     {"disk-letter", NULL, &disk_letter, &letter},
     {"disk-letter-minimal", NULL, &disk_letter, &letter_minimal},
 };
@@ -354,7 +396,7 @@ static void every_table_has_all_of_its_fields_and_none_too_many(void **state)
     static const wire_table_t *const tables[] = {
         &message_hello,   &message_refuse,  &message_event, &message_resolutions, &message_outcomes,
         &message_ping,    &message_pong,    &message_who,   &message_empty,       &disk_event,
-        &disk_resolution, &disk_settlement, &disk_letter,
+        &disk_resolution, &disk_settlement, &disk_letter,   &disk_erasure,
     };
     for (size_t t = 0; t < sizeof(tables) / sizeof(tables[0]); t++) {
         size_t full = 0, minimal = 0;

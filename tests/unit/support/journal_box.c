@@ -207,7 +207,7 @@ bool journal_box_find(journal_box_t *self, uint64_t number, journal_event_t *eve
     must(cursor != NULL, "no memory");
     journal_cursor_seek(cursor, (journal_position_t){0, 0});
     while (!found && journal_read(cursor, event, NULL) == 1)
-        found = journal_box_number(&event->event) == number;
+        found = !event->event.erased && journal_box_number(&event->event) == number;
     journal_cursor_destroy(&cursor);
     event->event = (disk_event_t){0}; /* its views died with the cursor */
     return found;

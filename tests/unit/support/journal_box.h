@@ -57,7 +57,7 @@ size_t journal_box_append_many(journal_box_t *self, uint64_t from, uint64_t to, 
  * there are, with the first `capacity` numbers in `numbers`. */
 size_t journal_box_read(journal_box_t *self, size_t sink, uint64_t *numbers, size_t capacity);
 
-/* Finds the event `number` by a cursor from the start of the journal. */
+/* Finds the event `number` by a cursor from the start of the journal; not one that was erased. */
 bool journal_box_find(journal_box_t *self, uint64_t number, journal_event_t *event);
 
 /* Settles an event for a sink (JOURNAL_SINKS_MAX for all) as done. */
