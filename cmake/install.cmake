@@ -1,18 +1,23 @@
 # `cmake --install` and the Debian package: binaries, man pages, systemd units, and a commented file of settings.
 include(GNUInstallDirs)
 
-# Installs a program and the page that it writes of itself.
+# Installs a program and its page, which a daemon writes itself.
 function(postcall_install_program program)
+  install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  if(EXISTS ${CMAKE_SOURCE_DIR}/packaging/man/${program}.1)
+    install(FILES packaging/man/${program}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+    return()
+  endif()
   set(page ${CMAKE_BINARY_DIR}/man/${program}.8)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
-  install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   install(CODE "execute_process(COMMAND \"$<TARGET_FILE:${program}>\" --help=man OUTPUT_FILE \"${page}\"
                                 COMMAND_ERROR_IS_FATAL ANY)")
   install(FILES ${page} DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)
 endfunction()
 
-foreach(daemon ${POSTCALL_DAEMONS})
-  postcall_install_program(postcall-${daemon})
+get_property(programs GLOBAL PROPERTY POSTCALL_PROGRAMS)
+foreach(program ${programs})
+  postcall_install_program(${program})
 endforeach()
 
 # Units name their programs without a path, which systemd looks for in /usr/local/bin and /usr/bin.

@@ -14,12 +14,13 @@ function(postcall_library folder)
   target_link_libraries(postcall_${folder} PRIVATE postcall_flags PUBLIC ${ARG_LINK})
 endfunction()
 
-function(postcall_daemon folder)
+# A daemon, or a tool with a page of its own in packaging/man.
+function(postcall_program folder)
   postcall_library(${folder} LINK postcall_common ${ARGN})
   if(EXISTS ${CMAKE_SOURCE_DIR}/${folder}/main.c)
     add_executable(postcall-${folder} ${folder}/main.c)
     target_link_libraries(postcall-${folder} PRIVATE postcall_flags postcall_${folder})
-    set(POSTCALL_DAEMONS ${POSTCALL_DAEMONS} ${folder} PARENT_SCOPE)
+    set_property(GLOBAL APPEND PROPERTY POSTCALL_PROGRAMS postcall-${folder})
   endif()
 endfunction()
 
