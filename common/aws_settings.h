@@ -45,6 +45,9 @@ typedef struct {
  * the setting that is missing or wrong. */
 int aws_settings_check(const aws_settings_t *settings, const char *service, fault_t *fault);
 
+/* 0 when `text` is IPv4 or IPv6, in either case as the SDKs take it. */
+int aws_settings_check_mode(const char *text, fault_t *fault);
+
 /* The rows for aws_settings_t, to stand in a daemon's table of settings; `service` is the
  * upper-case end of AWS_ENDPOINT_URL_<SERVICE>. */
 /* clang-format off */
@@ -104,7 +107,8 @@ int aws_settings_check(const aws_settings_t *settings, const char *service, faul
      .fallback_words = "http://169.254.169.254", .help = "Where the EC2 instance gives keys."},    \
     {.name = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE",                                             \
      SETTING_TEXT(structure, member.credentials.metadata_endpoint_mode),                           \
-     .fallback_words = "IPv4", .help = "IPv6 for instances that have no IPv4 address."}
+     .check = aws_settings_check_mode, .fallback_words = "IPv4",                                   \
+     .help = "IPv6 for instances that have no IPv4 address."}
 /* clang-format on */
 
 #endif

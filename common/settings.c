@@ -90,20 +90,37 @@ static bool is_known(const setting_t *table, size_t count, const char *name)
     return is_from_kubernetes(name);
 }
 
-static int refuse_unknown(const setting_t *table, size_t count, const char *prefix,
-                          char *const *environment, fault_t *fault)
+/* The next entry whose name begins with `prefix` and an underscore and is no setting, or NULL. */
+static const char *next_unknown(const setting_t *table, size_t count, const char *prefix,
+                                char *const *environment, size_t *at)
 {
     size_t length = strlen(prefix);
-    for (; *environment; environment++) {
-        const char *entry = *environment;
+    while (environment[*at]) {
+        const char *entry = environment[(*at)++];
         if (strncmp(entry, prefix, length) != 0 || entry[length] != '_')
             continue;
         char name[NAME_BYTES];
         snprintf(name, sizeof(name), "%.*s", (int)strcspn(entry, "="), entry);
         if (!is_known(table, count, name))
-            return fault_set(fault, "%s is not a setting: --help lists those there are", name);
+            return entry;
     }
-    return 0;
+    return NULL;
+}
+
+static int refuse_unknown(const setting_t *table, size_t count, const char *prefix,
+                          char *const *environment, fault_t *fault)
+{
+    size_t at = 0;
+    const char *entry = next_unknown(table, count, prefix, environment, &at);
+    return entry ? fault_set(fault, "%.*s is not a setting: --help lists those there are",
+                             (int)strcspn(entry, "="), entry)
+                 : 0;
+}
+
+const char *settings_stray(const setting_t *table, size_t count, char *const *environment,
+                           size_t *at)
+{
+    return next_unknown(table, count, "POSTCALL", environment, at);
 }
 
 /* Drops one newline at the end, and a carriage return before it. */

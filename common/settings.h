@@ -129,6 +129,12 @@ int settings_check_admin_listen(const char *text, fault_t *fault);
 int settings_load(const setting_t *table, size_t count, const char *prefix,
                   char *const *environment, void *into, fault_t *fault);
 
+/* The next variable (as NAME=value) that begins with POSTCALL_, as the settings of all daemons do,
+ * and is none of the table: misspelt, or of whatever starts the daemons, so it is no fault.  NULL
+ * after the last; `*at` counts on from 0. */
+const char *settings_stray(const setting_t *table, size_t count, char *const *environment,
+                           size_t *at);
+
 /* Reads the rows flagged reloadable again (secret files, after SIGHUP) and replaces their members.
  * 0, or -1 with a fault; then every member keeps its old value. */
 int settings_reload(const setting_t *table, size_t count, char *const *environment, void *into,

@@ -89,10 +89,23 @@ static int say_ready(const settings_program_t *program, const void *settings)
     return EX_UNAVAILABLE;
 }
 
+/* Such a variable is nobody's alone, and a compose file has some of its own: so it is told, and not
+ * refused as one with the daemon's prefix is. */
+static void warn_of_strays(const settings_program_t *program)
+{
+    size_t at = 0;
+    const char *entry;
+    while ((entry = settings_stray(program->table, program->count, environ, &at)))
+        fprintf(stderr, "%s: %.*s is not a setting, ignoring it\n", program->name,
+                (int)strcspn(entry, "="), entry);
+}
+
 static int start_or_check(const settings_program_t *program, const arguments_t *arguments,
                           void *into)
 {
     fault_t fault;
+    if (!arguments->check_ready)
+        warn_of_strays(program);
     if (load(program, into, &fault)) {
         fprintf(stderr, "%s: %s\n", program->name, fault.text);
         return EX_CONFIG;

@@ -66,11 +66,34 @@ static void nothing_set_is_nothing(void **state)
     settings_free(table, ROWS, &settings);
 }
 
+static void a_mode_that_is_none_is_refused(void **state)
+{
+    (void)state;
+    static const char *const entries[] = {"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv4",
+                                          "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=ipv6",
+                                          "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv5",
+                                          "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=6"};
+    for (size_t i = 0; i < 4; i++) {
+        char entry[64];
+        strcpy(entry, entries[i]);
+        char *environment[] = {entry, NULL};
+        logger_settings_t settings;
+        fault_t fault = {.text = ""};
+        bool good = settings_load(table, ROWS, "LOGGER", environment, &settings, &fault) == 0;
+        assert_int_equal(good, i < 2);
+        assert_int_equal(good,
+                         strstr(fault.text, "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE") == NULL);
+        if (good)
+            settings_free(table, ROWS, &settings);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_fills_its_member),
         cmocka_unit_test(nothing_set_is_nothing),
+        cmocka_unit_test(a_mode_that_is_none_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -214,6 +214,25 @@ static void a_wrong_setting_is_a_configuration_error(void **state)
     }
 }
 
+static void a_variable_of_all_daemons_that_is_no_setting_is_told(void **state)
+{
+    (void)state;
+    setenv("POSTCALL_TRUST_NETWROK", "true", 1);
+    setenv("POSTCALL_TRUST_NETWORK", "true", 1);
+    setenv("POSTCALL_SAMPLE_SERVICE_HOST", "10.0.0.1", 1); /* as Kubernetes has it */
+    run_t checked = run("--check-config"), started = run(NULL), helped = run("--help");
+    unsetenv("POSTCALL_TRUST_NETWROK");
+    unsetenv("POSTCALL_TRUST_NETWORK");
+    unsetenv("POSTCALL_SAMPLE_SERVICE_HOST");
+    const char told[] = "postcall-sample: POSTCALL_TRUST_NETWROK is not a setting, ignoring it\n";
+    assert_int_equal(checked.status, 0);
+    assert_string_equal(checked.err, told);
+    assert_int_equal(started.status, SETTINGS_START);
+    assert_string_equal(started.err, told);
+    assert_string_equal(helped.err, "");
+    settings_free(table, program.count, &started.sample);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -226,6 +245,7 @@ int main(void)
         cmocka_unit_test(settings_are_checked_without_a_start),
         cmocka_unit_test(a_daemon_that_is_not_there_is_not_ready),
         cmocka_unit_test(a_wrong_setting_is_a_configuration_error),
+        cmocka_unit_test(a_variable_of_all_daemons_that_is_no_setting_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
