@@ -77,20 +77,27 @@ static void take_capacity(source_t *self, source_worker_t *peer, const message_h
     self->credit_changed = true;
 }
 
-/* A new worker, or one that is known and comes over a new connection: NULL when it is refused. */
+static const char *why_not(const source_t *self, const message_hello_t *hello)
+{
+    if (!speaks_our_version(hello))
+        return "no common protocol version";
+    if (!wire_equals(hello->stage, self->options.worker_stage))
+        return "this source serves another stage";
+    return NULL;
+}
+
+/* A new worker, or one that is known and comes over a new connection: NULL when it is refused.  One
+ * that was known keeps its leases then, and gets no more. */
 static source_worker_t *admit(source_t *self, const message_hello_t *hello, const char **why)
 {
     source_worker_t *peer = peer_by_instance(self, hello->instance);
-    if (peer)
-        return peer;
-    if (!speaks_our_version(hello)) {
-        *why = "no common protocol version";
-        return NULL;
+    *why = why_not(self, hello);
+    if (peer && *why) {
+        memset(peer->capacity, 0, sizeof(peer->capacity));
+        self->credit_changed = true;
     }
-    if (!wire_equals(hello->stage, self->options.worker_stage)) {
-        *why = "this source serves another stage";
-        return NULL;
-    }
+    if (peer || *why)
+        return *why ? NULL : peer;
     if (self->peer_count == SOURCE_PEERS_MAX || !(peer = calloc(1, sizeof(*peer)))) {
         *why = "too many workers";
         return NULL;

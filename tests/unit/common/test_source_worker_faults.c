@@ -566,6 +566,31 @@ static void who_may_not_work_here_is_told_why(void **state)
     scratch_remove(couple.directory);
 }
 
+/* No worker does so, but then nothing would tell one that is wrong. */
+static void a_known_worker_is_refused_too(void **state)
+{
+    (void)state;
+    couple_t couple;
+    uint64_t events, bytes;
+    side_bare_t bare;
+    open_source(&couple);
+    side_bare_connect(&bare, couple.endpoint);
+    side_bare_hello(&bare, "bareone1", STAGE, MESSAGE_VERSION);
+    SIDES_UNTIL(&couple.sides, side_bare_hears(&bare, MESSAGE_PING, NULL, NULL, NULL));
+    source_capacity(couple.source.source, 0, &events, &bytes);
+    assert_int_not_equal(events, 0);
+    side_bare_hello(&bare, "bareone1", STAGE, MESSAGE_VERSION + 1);
+    SIDES_UNTIL(&couple.sides, side_bare_hears(&bare, MESSAGE_REFUSE, NULL, NULL, NULL));
+    source_capacity(couple.source.source, 0, &events, &bytes);
+    assert_int_equal(events, 0);
+    side_bare_hello(&bare, "bareone1", STAGE, MESSAGE_VERSION);
+    SIDES_UNTIL(&couple.sides, (source_capacity(couple.source.source, 0, &events, &bytes), events));
+    side_bare_close(&bare);
+    side_source_close(&couple.source);
+    cut_proxy_destroy(&couple.proxy);
+    scratch_remove(couple.directory);
+}
+
 static void a_refused_worker_backs_off(void **state)
 {
     (void)state;
@@ -612,6 +637,7 @@ int main(void)
         cmocka_unit_test(messages_of_too_many_frames_are_dropped_whole),
         cmocka_unit_test(a_routing_id_over_the_limit_is_no_peer),
         cmocka_unit_test(who_may_not_work_here_is_told_why),
+        cmocka_unit_test(a_known_worker_is_refused_too),
         cmocka_unit_test(a_refused_worker_backs_off),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
