@@ -19,7 +19,8 @@ static void mark_leased(deliver_t *self, entry_t *entry, const deliver_leases_t 
 static void set_aside(deliver_t *self, pair_t *pair, given_t why, int64_t now_ms)
 {
     if (why == GIVEN_GONE) {
-        dispatch_condemn(self->dispatch, pair, DEAD_REJECTED, "its body is gone from the journal");
+        dispatch_condemn(self->dispatch, pair, DEAD_REJECTED,
+                         "its body in the journal is gone or damaged");
         (void)deliver_bury(self, pair); /* tried again when the house is kept */
     } else {
         dispatch_defer(self->dispatch, pair, now_ms);

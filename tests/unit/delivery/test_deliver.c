@@ -1,4 +1,5 @@
 /* Delivery from a real journal to a worker over a real socket, on the test's clock. */
+#include "common/digest.h"
 #include "delivery/deliver.h"
 
 #include "common/dead_letters.h"
@@ -124,6 +125,7 @@ static void append_spilled(desk_t *self, uint64_t number, const char *type, char
     event->event.event_type = wire_view(type);
     event->event.body_file = wire_view(journal_body_keep(body, NULL));
     event->event.body_bytes = event->body_bytes;
+    digest_sha256(event->body, event->body_bytes, event->digest);
     snprintf(path, PATH_MAX, "%s/bodies/%.*s", journal_slot_directory(self->box.journal),
              WIRE_ARGUMENTS(event->event.body_file));
     assert_int_equal(journal_box_append_event(&self->box, event), JOURNAL_STORED);
@@ -268,6 +270,27 @@ static void a_body_cut_short_between_two_tries_is_a_dead_letter(void **state)
     assert_int_equal(truncate(path, 17), 0);
     report(&desk, 2, &done);
     sides_pass(&desk.sides, 3000);
+    SIDES_UNTIL(&desk.sides, letters(&desk) == 1 && backlog(&desk) == 0);
+    close_desk(&desk);
+}
+
+static void a_body_with_a_changed_byte_is_a_dead_letter(void **state)
+{
+    (void)state;
+    desk_t desk;
+    char path[PATH_MAX];
+    open_desk(&desk);
+    append_spilled(&desk, 1, EVENT_AUDIO, path);
+    FILE *file = fopen(path, "r+b");
+    assert_non_null(file);
+    assert_int_equal(fseek(file, 1234, SEEK_SET), 0);
+    assert_int_equal(fputc('!', file), '!');
+    assert_int_equal(fclose(file), 0);
+    append(&desk, 2);
+    join(&desk, 10);
+    SIDES_UNTIL(&desk.sides, held(&desk, 2) == ALL);
+    assert_int_equal(held(&desk, 1), 0);
+    report(&desk, 2, &done);
     SIDES_UNTIL(&desk.sides, letters(&desk) == 1 && backlog(&desk) == 0);
     close_desk(&desk);
 }
@@ -451,6 +474,7 @@ int main(void)
         cmocka_unit_test(an_event_goes_out_once_for_all_its_sinks),
         cmocka_unit_test(a_body_that_is_gone_is_a_dead_letter_and_holds_up_nobody),
         cmocka_unit_test(a_body_cut_short_between_two_tries_is_a_dead_letter),
+        cmocka_unit_test(a_body_with_a_changed_byte_is_a_dead_letter),
         cmocka_unit_test(a_recording_that_was_refused_needs_no_body),
         cmocka_unit_test(a_refused_recording_is_deleted_only_when_nobody_else_needs_the_body),
         cmocka_unit_test(a_body_that_cannot_be_read_now_is_tried_again),

@@ -93,7 +93,9 @@ uint64_t journal_box_number(const disk_event_t *event)
     memcpy(&number, event->event_id.bytes, sizeof(number));
     snprintf(conversation_id, sizeof(conversation_id), "conv-%" PRIu64, number);
     must(wire_equals(event->conversation_id, conversation_id), "a conversation was mixed up");
-    must((uint8_t)event->digest.bytes[31] == (number & 0xff), "a digest was mixed up");
+    /* Of a body in a file of its own some tests need the real one. */
+    must(event->body_file.length > 0 || (uint8_t)event->digest.bytes[31] == (number & 0xff),
+         "a digest was mixed up");
     return number;
 }
 
