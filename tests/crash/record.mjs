@@ -55,20 +55,23 @@ class Recorder {
   constructor(stack) {
     Object.assign(this, { stack, traces: [], root: stack.directory });
     this.url = stack.url;
+    this.settings = stack.environment.ingress;
   }
 
-  /** Starts the ingress; `faults` as for strace's option inject. */
-  async live(faults = []) {
+  /** Starts the ingress; `faults` as for strace's option inject, `environment` over its settings. */
+  async live(faults = [], environment = {}) {
     const path = join(this.stack.directory, `trace-${this.traces.length}`);
     this.traces.push(path);
+    this.stack.environment.ingress = { ...this.settings, ...environment };
     this.ingress = this.stack.start('ingress', ['strace', ...recordingArguments(path, faults)]);
     await this.ingress.ready().catch((error) => {
       if (!this.ingress.ended) throw error;
     });
   }
 
-  send(events) {
-    return runLoad(this.url, events, { rate: 400, connections: 4, secret: this.stack.secret });
+  send(events, options) {
+    const { secret } = this.stack;
+    return runLoad(this.url, events, { rate: 400, connections: 4, secret, ...options });
   }
 
   /** Waits for a fault of live() to kill it; false when it had to be killed by hand. */

@@ -224,7 +224,7 @@ class Frames {
  * Follows the process whose trace stands at `path`. Calls `cut(what)` wherever the power may fail:
  * after each call that changed something, and when something was promised, after
  * `promise(side, message)` was told: an {type: 'answer', status, conversation} or a message of the
- * work protocol.
+ * work protocol. Returns the calls that a killed process never came back from: {name, path}.
  */
 export function followLife(path, { disk, root, promise, cut }) {
   const process = new Process(disk, root);
@@ -255,9 +255,14 @@ export function followLife(path, { disk, root, promise, cut }) {
     }
   }
   // What a killed process had asked for, the kernel may have done.
-  for (const call of underway.values())
+  const unfinished = [...underway.values()];
+  for (const call of unfinished)
     if (call.name === 'pwrite64' || call.name === 'pwritev') process[call.name](call);
   cut('the end');
+  return unfinished.map(({ name, text }) => ({
+    name,
+    path: process.descriptors.get(descriptorOf(text))?.path,
+  }));
 }
 
 function followSocket({ name, step, text, result }, connections, promise, cut) {
