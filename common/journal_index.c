@@ -143,20 +143,28 @@ void journal_index_save(const journal_index_t *self, int segments)
     free(bytes);
 }
 
+/* Reads a head that is whole.  0, or -1. */
+static int read_head(int fd, head_t *head, journal_file_header_t *header)
+{
+    if (file_read_at(fd, head, sizeof(*head), 0) != sizeof(*head) ||
+        le32toh(head->summary.crc) != crc32c_update(0, head, sizeof(*head) - sizeof(uint32_t)) ||
+        journal_file_header_read(head->header, header) != 0 || header->kind != JOURNAL_FILE_INDEX)
+        return -1;
+    return 0;
+}
+
 /* Reads the head, and believes it when it is whole and about the file that `self` names. */
 static int load_head(journal_index_t *self, int fd, summary_t *summary)
 {
     head_t head;
     journal_file_header_t header;
     struct stat status;
-    if (file_read_at(fd, &head, sizeof(head), 0) != sizeof(head) || fstat(fd, &status) ||
-        le32toh(head.summary.crc) != crc32c_update(0, &head, sizeof(head) - sizeof(uint32_t)) ||
-        journal_file_header_read(head.header, &header) != 0)
+    if (fstat(fd, &status) || read_head(fd, &head, &header) != 0)
         return -1;
     *summary = head.summary;
     uint64_t room = ((uint64_t)status.st_size - sizeof(head)) / sizeof(uint64_t);
-    if (header.kind != JOURNAL_FILE_INDEX || header.file_id != self->segment.file_id ||
-        header.segment_id != self->segment.segment_id || header.ordinal != self->segment.ordinal ||
+    if (header.file_id != self->segment.file_id || header.segment_id != self->segment.segment_id ||
+        header.ordinal != self->segment.ordinal ||
         header.first_sequence != self->segment.first_sequence ||
         le64toh(summary->segment_bytes) != self->segment_bytes || le64toh(summary->bodies) > room ||
         le64toh(summary->keys) > room ||
@@ -164,6 +172,23 @@ static int load_head(journal_index_t *self, int fd, summary_t *summary)
                                         le64toh(summary->keys) * sizeof(journal_key_t))
         return -1;
     return 0;
+}
+
+uint64_t journal_index_claim(const journal_file_header_t *segment, int segments)
+{
+    head_t head;
+    journal_file_header_t header;
+    char name[JOURNAL_NAME_BYTES];
+    journal_name(name, segment->ordinal, JOURNAL_NAME_INDEX);
+    int fd = openat(segments, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return 0;
+    int status = read_head(fd, &head, &header);
+    (void)close(fd);
+    if (status != 0 ||
+        (segment->segment_id != JOURNAL_ANY_SEGMENT && header.segment_id != segment->segment_id))
+        return 0;
+    return le64toh(head.summary.events);
 }
 
 /* Reads an array of `count` items; NULL when there are none or it is not whole, which *broken

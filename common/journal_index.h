@@ -47,6 +47,11 @@ typedef enum { JOURNAL_INDEX_HEAD, JOURNAL_INDEX_WITH_KEYS } journal_index_part_
  * keys only when asked for.  0, or -1 when there is no hint to be believed. */
 int journal_index_load(journal_index_t *self, int segments, journal_index_part_t part);
 
+/* How many events the segment had when a hint of it was last written, whatever is left of it or of
+ * the hint's other parts; 0 when no hint says so.  A segment loses no event but by damage.  Its
+ * segment_id may be JOURNAL_ANY_SEGMENT. */
+uint64_t journal_index_claim(const journal_file_header_t *segment, int segments);
+
 void journal_index_free(journal_index_t *self);
 
 #endif

@@ -100,14 +100,18 @@ int journal_last_restore(journal_t *self, uint64_t ordinal, journal_found_t *fou
     journal_name(last.name, ordinal, JOURNAL_NAME_SEGMENT);
     if (journal_segment_open(self, ordinal, &last.file, fault) != 0)
         return -1;
-    bool damaged = !last.file.has_header && !last.file.blank;
+    bool damaged = !last.file.has_header && (!last.file.blank || last.file.known);
+    last.index.segment = last.file.header;
     int status = last.file.known ? make_stable(&last, fault) : 0;
     if (last.file.fd >= 0)
         (void)close(last.file.fd);
+    if (status == 0) {
+        found->torn_tail_bytes += last.survey.torn_bytes;
+        journal_segment_count_missing(self, &last.index);
+    }
     if (status == 0 && last.index.events == 0) {
         journal_segment_drop(self, ordinal, damaged || last.index.damaged > 0, found);
     } else if (status == 0) {
-        found->torn_tail_bytes += last.survey.torn_bytes;
         found->damaged_files += damaged || last.survey.unreadable;
         journal_index_save(&last.index, self->slot.segments);
         status = 1;

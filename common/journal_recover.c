@@ -120,6 +120,7 @@ static int index_segment(recovery_t *self, int fd, journal_index_part_t part,
         (void)journal_slot_keep_damage(&journal->slot, name, fd,
                                        index->segment_bytes - survey.torn_bytes, survey.torn_bytes);
     }
+    journal_segment_count_missing(journal, index);
     self->found->hints_rebuilt++;
     journal_index_save(index, journal->slot.segments);
     return 0;

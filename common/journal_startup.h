@@ -21,7 +21,8 @@ typedef struct {
     uint64_t bytes;
     bool known;      /* one of these told which segment it is */
     bool has_header; /* it was the first of them */
-    bool blank;      /* it was only just begun: no whole header, and nothing but zeros behind it */
+    bool blank;      /* no whole header, and nothing but zeros behind it: it was only just begun,
+                        unless it is known: no outcome file is begun before that header is stable */
 } journal_segment_file_t;
 
 /* 0, also for a file that is not known; -1 when it cannot be used for a reason that will pass. */
@@ -31,6 +32,9 @@ int journal_segment_open(const journal_t *self, uint64_t ordinal, journal_segmen
 /* Takes a file that holds no event out of segments/: sets it aside, or deletes one that was only
  * just begun. */
 void journal_segment_drop(journal_t *self, uint64_t ordinal, bool damaged, journal_found_t *found);
+
+/* Counts as damage that a segment, of which `index` says what was found, had more events once. */
+void journal_segment_count_missing(const journal_t *self, journal_index_t *index);
 
 /* One pass over a segment file. */
 typedef struct {

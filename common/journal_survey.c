@@ -65,6 +65,13 @@ int journal_survey(journal_t *self, journal_survey_t *survey, fault_t *fault)
     return status;
 }
 
+void journal_segment_count_missing(const journal_t *self, journal_index_t *index)
+{
+    if (index->damaged == 0 &&
+        journal_index_claim(&index->segment, self->slot.segments) > index->events)
+        index->damaged++;
+}
+
 static int read_header(int fd, uint32_t kind, uint64_t ordinal, journal_file_header_t *header)
 {
     uint8_t bytes[JOURNAL_FILE_HEADER_BYTES];

@@ -218,6 +218,10 @@ void journal_writer_stop(journal_t *self)
     }
     journal_outcomes_close(self);
     free_retired(self);
+    if (writer->segment && !atomic_load(&self->dead)) {
+        writer->index.segment_bytes = atomic_load(&writer->segment->end);
+        journal_index_save(&writer->index, self->slot.segments);
+    }
     if (writer->fd >= 0)
         (void)close(writer->fd);
     writer->fd = -1;

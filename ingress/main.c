@@ -39,6 +39,7 @@ typedef struct {
     http_t *http;
     const char *sinks[MESSAGE_SINKS_MAX + 1];
     int64_t next_measure_ms;
+    uint64_t damaged_records; /* that were told of */
     forecast_t forecast;
     log_state_t told_full;
     metric_t *full_in_seconds;
@@ -268,6 +269,16 @@ static void show_journal(daemon_t *self, const journal_figures_t *figures)
                  LOG_TEXT("state", full ? "begins" : "ends"));
 }
 
+/* Of what a start found nothing wrong with, for it does not read all that it keeps. */
+static void tell_damage(daemon_t *self, uint64_t damaged_records)
+{
+    if (damaged_records <= self->damaged_records)
+        return;
+    log_line(LOG_LEVEL_ERROR, "the journal was damaged; what was hit is set aside",
+             LOG_NUMBER("damaged_records", damaged_records - self->damaged_records));
+    self->damaged_records = damaged_records;
+}
+
 static void measure(daemon_t *self, int64_t now_ms)
 {
     journal_figures_t figures;
@@ -285,6 +296,7 @@ static void measure(daemon_t *self, int64_t now_ms)
     metric_set(self->stored, (double)figures.stored);
     metric_set(self->deleted_early, (double)figures.segments_deleted_early);
     metric_set(self->damaged, (double)figures.damaged_records);
+    tell_damage(self, figures.damaged_records);
     show_journal(self, &figures);
 }
 
