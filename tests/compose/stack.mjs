@@ -3,6 +3,9 @@
 // changed for the tests but what its variables offer.
 
 import { execFile, execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { assertAllThere } from '../harness/judge.mjs';
@@ -10,9 +13,12 @@ import { eventually } from '../harness/eventually.mjs';
 import { atExit } from '../harness/leftovers.mjs';
 import { parseMetrics } from '../harness/metrics.mjs';
 import { freePorts } from '../harness/ports.mjs';
+import { STAGES } from '../harness/stack.mjs';
+import { AGENTS, TENANTS } from '../harness/tenants.mjs';
+import { audio, SECRET, sipFailure, transcription } from '../harness/webhook.mjs';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-export const DAEMONS = ['ingress', 'tenant-resolver', 'logger', 'recorder', 'resources-sink'];
+export const DAEMONS = Object.keys(STAGES);
 const ADMIN_PORTS = Object.fromEntries(DAEMONS.map((name, index) => [name, 9601 + index]));
 const STREAM = 'agent-logs';
 const BUCKETS = ['local-recordings', 'local-transcripts'];
@@ -62,10 +68,28 @@ const compose = (environment, ...args) =>
     env: environmentWith(environment),
   });
 
-/** Brings the stack up; `environment` over the defaults, `args` further arguments of `up`. */
-export async function startStack({ environment = {}, args = [] } = {}) {
+// Silence is noticed sooner than in 15 s, so that tests need not wait for it so long.
+const TIMES = Object.fromEntries(
+  Object.entries(STAGES).map(([service, prefix]) => [
+    service,
+    {
+      environment: {
+        [`${prefix}_PING_INTERVAL_MS`]: '500',
+        [`${prefix}_PEER_SILENCE_MS`]: '3000',
+        ...(service !== 'ingress' && { [`${prefix}_LOOKUP_INTERVAL_MS`]: '1000' }),
+      },
+    },
+  ]),
+);
+
+/**
+ * Brings the stack up. `signed`: as compose/signed.yaml has it, with the tenants of the tests and
+ * their times; else as it stands there. `args`: further arguments of `up`.
+ */
+export async function startStack({ signed = false, args = [] } = {}) {
   const [port] = await freePorts(1);
-  const stack = new ComposeStack(port, environment);
+  const directory = mkdtempSync(join(tmpdir(), 'postcall-compose-'));
+  const stack = new ComposeStack(port, directory, signed ? signedSettings(directory) : {});
   try {
     await stack.compose('up', '-d', ...args);
     await stack.ready();
@@ -77,11 +101,50 @@ export async function startStack({ environment = {}, args = [] } = {}) {
   }
 }
 
+function signedSettings(directory) {
+  const file = (name, text) => {
+    const path = join(directory, name);
+    // The engine gives it to a user of another number.
+    writeFileSync(path, text, { mode: 0o644 });
+    return path;
+  };
+  const times = file('times.yaml', JSON.stringify({ services: TIMES }));
+  return {
+    COMPOSE_FILE: ['compose.yaml', 'compose/signed.yaml', times].join(':'),
+    ELEVENLABS_WEBHOOK_SECRET_FILE: file('secret', SECRET),
+    TENANTS_FILE: file('tenants.json', JSON.stringify(TENANTS)),
+  };
+}
+
+/** What was sent to one stack over several tests, as runLoad gives it; no event twice. */
+export function createBook() {
+  let last = 0;
+  return {
+    accepted: [],
+    attempted: [],
+    events(count) {
+      const first = last + 1;
+      last += count;
+      return Array.from({ length: count }, (_, index) => {
+        const seed = first + index;
+        const make = [audio, sipFailure][seed % 10] ?? transcription;
+        return make(seed, { agentId: AGENTS[seed % AGENTS.length] });
+      });
+    },
+    enter(load) {
+      this.accepted.push(...load.accepted);
+      this.attempted.push(...load.attempted);
+      return load;
+    },
+  };
+}
+
 class ComposeStack {
-  constructor(port, environment) {
+  constructor(port, directory, environment) {
     this.project = `postcall-test-${port}`;
     this.url = `http://127.0.0.1:${port}/api/elevenlabs/webhook`;
     this.port = port;
+    this.directory = directory;
     this.environment = {
       COMPOSE_PROJECT_NAME: this.project,
       POSTCALL_PUBLISH: `127.0.0.1:${port}`,
@@ -139,6 +202,21 @@ class ComposeStack {
     );
   }
 
+  /** Takes a container off a network, and puts it back under its name. */
+  async cut(service, network) {
+    await docker('network', 'disconnect', this.network(network), await this.container(service));
+  }
+
+  async mend(service, network) {
+    const alias = ['--alias', service];
+    const id = await this.container(service);
+    await docker('network', 'connect', ...alias, this.network(network), id);
+  }
+
+  network(name) {
+    return `${this.project}_${name}`;
+  }
+
   /** The metrics of each container of a daemon. */
   async metrics(service) {
     const ask =
@@ -187,7 +265,8 @@ class ComposeStack {
     try {
       const attempt = async () => {
         const evidence = await this.evidence();
-        assertAllThere({ ...evidence, ...load, ...more });
+        const { accepted, attempted } = load;
+        assertAllThere({ ...evidence, accepted, attempted, ...more });
         return evidence;
       };
       return await eventually('all is there', attempt, timeoutMs);
@@ -220,11 +299,17 @@ class ComposeStack {
     const args = [...COMPOSE.slice(1), 'down', '-v', '-t', '0', '--remove-orphans'];
     const env = environmentWith(this.environment);
     execFileSync(COMPOSE[0], args, { cwd: ROOT, env, stdio: 'ignore' });
+    this.removeDirectory();
+  }
+
+  removeDirectory() {
+    rmSync(this.directory, { recursive: true, force: true });
   }
 
   /** Takes all of it away, the volumes too. */
   async destroy() {
     await this.compose('down', '-v', '-t', '0', '--remove-orphans');
+    this.removeDirectory();
     this.forget();
   }
 }
