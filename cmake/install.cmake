@@ -25,6 +25,7 @@ install(DIRECTORY packaging/systemd/ DESTINATION lib/systemd/system)
 install(FILES packaging/postcall.sysusers DESTINATION lib/sysusers.d RENAME postcall.conf)
 install(FILES packaging/postcall.env DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/postcall
         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
+install(DIRECTORY monitoring DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md LICENSE proto/PROTOCOL.md proto/JOURNAL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_GENERATOR DEB)

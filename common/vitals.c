@@ -6,6 +6,18 @@
 
 #include <czmq.h>
 
+static int make_metrics(vitals_t *self)
+{
+    metric_t *build =
+        metrics_gauge(self->metrics, "postcall_build_info", "1; the label is the version.",
+                      METRIC_LABELS({"version", POSTCALL_VERSION}));
+    self->ready = metrics_gauge(self->metrics, "postcall_ready", "1 when /readyz says so.", NULL);
+    if (!build || !self->ready)
+        return -1;
+    metric_set(build, 1);
+    return 0;
+}
+
 int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *settings,
                 const char *const *conditions, fault_t *fault)
 {
@@ -16,7 +28,7 @@ int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *set
         return -1;
     self->metrics = metrics_new();
     self->readiness = readiness_new(conditions);
-    if (!self->metrics || !self->readiness)
+    if (!self->metrics || !self->readiness || make_metrics(self) != 0)
         return fault_set(fault, "out of memory");
     return 0;
 }
@@ -57,10 +69,11 @@ static void tell_status(vitals_t *self)
 
 bool vitals_set(vitals_t *self, const char *condition, const char *trouble)
 {
-    bool changed = readiness_set(self->readiness, condition, !trouble, trouble);
-    if (changed)
-        tell_status(self);
-    return changed;
+    if (!readiness_set(self->readiness, condition, !trouble, trouble))
+        return false;
+    metric_set(self->ready, readiness_ready(self->readiness));
+    tell_status(self);
+    return true;
 }
 
 void vitals_show(vitals_t *self, const char *condition, const char *trouble)

@@ -23,6 +23,7 @@ typedef struct {
     readiness_t *readiness;
     admin_t *admin; /* NULL until vitals_serve */
     service_t service;
+    metric_t *ready;
 } vitals_t;
 
 /* Starts the log, takes the signals over (from CZMQ, too), and makes registry and readiness.

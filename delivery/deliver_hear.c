@@ -70,15 +70,6 @@ void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_vie
 
 /* Dead letters. */
 
-static void count_dead(deliver_t *self, const char *reason, const char *sink)
-{
-    /* Reasons and sinks are words of ours: the first of a kind makes its series. */
-    metric_t *counter = metrics_counter(self->metrics, "postcall_ingress_dead_letters_total",
-                                        "Events that became dead letters.",
-                                        METRIC_LABELS({"reason", reason}, {"sink", sink}));
-    metric_add(counter, 1);
-}
-
 /* An event that was dead before any sink is settled for all of them at once. */
 static bool dead_at_intake(const journal_event_t *event)
 {
@@ -167,8 +158,9 @@ static void buried(deliver_t *self, const letters_result_t *result)
         return;
     journal_event_t event;
     bool readable = deliver_read_again(self, entry, &event) == 1;
-    const char *sink = readable && dead_at_intake(&event) ? "all" : self->sinks[pair->sink];
-    count_dead(self, pair->dead_reason, sink);
+    const char *sink =
+        readable && dead_at_intake(&event) ? DELIVER_NO_SINK : self->sinks[pair->sink];
+    metric_add(deliver_dead_letters(self, pair->dead_reason, sink), 1);
     disk_resolution_t tenant = tenant_of(self, entry);
     log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay", LOG_EVENT_ID(entry->event_id),
              LOG_TENANT(tenant.business_id, tenant.location_id),

@@ -3,6 +3,23 @@
 #include "delivery/deliver_private.h"
 #include "proto/routes.h"
 
+metric_t *deliver_dead_letters(deliver_t *self, const char *reason, const char *sink)
+{
+    return metrics_counter(self->metrics, "postcall_ingress_dead_letters_total",
+                           "Events that became dead letters.",
+                           METRIC_LABELS({"reason", reason}, {"sink", sink}));
+}
+
+/* All at zero from the start: a series that begins with one shows no increase to Prometheus. */
+static void make_dead_letters(deliver_t *self)
+{
+    for (size_t i = 0; route_dead_reasons[i]; i++) {
+        (void)deliver_dead_letters(self, route_dead_reasons[i], DELIVER_NO_SINK);
+        for (size_t sink = 0; sink < self->sink_count; sink++)
+            (void)deliver_dead_letters(self, route_dead_reasons[i], self->sinks[sink]);
+    }
+}
+
 void deliver_make_metrics(deliver_t *self)
 {
     static const char *const outcomes[] = {OUTCOME_DONE, OUTCOME_RETRY, OUTCOME_DEAD};
@@ -41,6 +58,7 @@ void deliver_make_metrics(deliver_t *self)
             metrics_gauge(metrics, "postcall_ingress_worker_capacity_events",
                           "What the connected workers can hold for a sink.", label);
     }
+    make_dead_letters(self);
     self->workers = metrics_gauge(metrics, "postcall_ingress_workers",
                                   "Tenant-resolvers that are connected.", NULL);
     self->unreadable = metrics_counter(metrics, "postcall_ingress_unreadable_total",

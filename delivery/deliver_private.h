@@ -85,6 +85,10 @@ bool deliver_give_again(deliver_t *self, int64_t now_ms);
 int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
 
 /* deliver_measure.c */
+/* The sink in the metrics of an event that was dead before any sink. */
+#define DELIVER_NO_SINK "all"
+/* The counter of dead letters; reason and sink are words of ours. */
+metric_t *deliver_dead_letters(deliver_t *self, const char *reason, const char *sink);
 void deliver_make_metrics(deliver_t *self);
 
 /* deliver_resolve.c */

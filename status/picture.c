@@ -97,6 +97,13 @@ static void judge_daemons(picture_t *self, const look_t *look)
     }
 }
 
+static void judge_arrivals(picture_t *self, const look_t *look)
+{
+    double dead = look_sum(look, "postcall_ingress_dead_on_arrival_total", NULL, NULL);
+    if (dead > 0)
+        trouble(self, "%.0f webhooks were dead letters on arrival since the ingress started", dead);
+}
+
 static double answers(const look_t *look, const char *const *statuses)
 {
     double sum = 0;
@@ -130,6 +137,7 @@ void picture_make(picture_t *self, const look_t *before, const look_t *after, do
     for (size_t i = 0; i < after->count; i++)
         find_sinks(self, &after->daemons[i].samples);
     judge_daemons(self, after);
+    judge_arrivals(self, after);
     for (size_t i = 0; i < self->sink_count; i++) {
         draw_sink(&self->sinks[i], before, after);
         judge_sink(self, &self->sinks[i]);
