@@ -77,6 +77,7 @@ static void close_slot(capture_slot_t *slot)
     for (size_t i = 0; i < CAPTURE_BODY_PLACES; i++)
         close_fd(slot->bodies[i]);
     free(slot->path);
+    free(slot->slot_path);
     free(slot->items);
 }
 
@@ -145,15 +146,22 @@ static int add_all_segments(capture_t *self, capture_slot_t *slot, fault_t *faul
     return status;
 }
 
-/* Opens what belongs to a slot, whose directory is `directory`. */
-static void open_parts(capture_slot_t *slot, int directory)
+/* Opens what belongs to a slot, whose directory is `directory`, or for a `below` path the one above
+ * that. */
+static int open_parts(capture_slot_t *slot, int directory, bool below, fault_t *fault)
 {
+    if (asprintf(&slot->slot_path, below ? "%s/.." : "%s", slot->path) < 0) {
+        slot->slot_path = NULL;
+        (void)close(directory);
+        return out_of_memory(fault);
+    }
     slot->directory = directory;
     slot->segments = open_directory(directory, "segments");
     slot->dead = open_directory(directory, DEAD_LETTERS_DIRECTORY);
     slot->bodies[0] = open_directory(directory, "bodies");
     slot->sink_count = journal_sinks_read(directory, slot->sinks);
     slot->held = journal_slot_held(directory);
+    return 0;
 }
 
 /* Opens copies that stand in a directory of their own: bodies may be in bodies/ beside or above
@@ -183,7 +191,8 @@ static int add_whole_slot(capture_t *self, int directory, const char *path, faul
         (void)close(directory);
         return -1;
     }
-    open_parts(slot, directory);
+    if (open_parts(slot, directory, false, fault) != 0)
+        return -1;
     return add_all_segments(self, slot, fault);
 }
 
@@ -253,8 +262,9 @@ static int add_loose_directory(capture_t *self, int directory, const char *path,
         open_loose_parts(slot, directory);
         return add_all_segments(self, slot, fault);
     }
-    open_parts(slot, above);
     (void)close(directory);
+    if (open_parts(slot, above, true, fault) != 0)
+        return -1;
     char copy[PATH_MAX];
     snprintf(copy, sizeof(copy), "%s", path);
     return strcmp(basename(copy), "segments") == 0 ? add_all_segments(self, slot, fault) : 0;
@@ -293,15 +303,16 @@ static capture_slot_t *slot_of_file(capture_t *self, const char *directory_path,
     }
     int above = slot_above(directory, directory_path);
     capture_slot_t *slot = add_slot(self, directory_path, fault);
-    if (slot && above >= 0)
-        open_parts(slot, above);
-    else if (slot)
+    if (slot && above < 0) {
         open_loose_parts(slot, directory);
-    else
+        return slot;
+    }
+    (void)close(directory);
+    if (slot && open_parts(slot, above, true, fault) == 0)
+        return slot;
+    if (!slot)
         close_fd(above);
-    if (!slot || above >= 0)
-        (void)close(directory);
-    return slot;
+    return NULL;
 }
 
 static int add_file(capture_t *self, const char *path, fault_t *fault)

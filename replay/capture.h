@@ -26,7 +26,8 @@ typedef struct {
 
 /* A slot, or a directory with copies of files from one. */
 typedef struct {
-    char *path; /* for people */
+    char *path;      /* as it was given, for people */
+    char *slot_path; /* of the slot itself; NULL for loose copies */
     /* Descriptors of directories, -1 for what is not there. */
     int directory; /* of the slot itself: -1 for loose copies */
     int segments;

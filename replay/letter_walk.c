@@ -3,15 +3,17 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 struct letter_walk_t {
     const capture_t *capture;
     size_t slot;
     dead_letter_page_t page;
-    size_t next; /* in the page */
-    bool listed; /* the page is filled */
-    char after[DEAD_LETTER_NAME_BYTES];
+    size_t next;                             /* in the page */
+    bool listed;                             /* the page is filled */
+    char after[DEAD_LETTER_NAME_BYTES];      /* the next letter is the one behind this name */
+    char page_after[DEAD_LETTER_NAME_BYTES]; /* and the page's first the one behind this */
     dead_letter_file_t file;
     wire_memory_t memory;
     uint64_t damaged;
@@ -40,11 +42,25 @@ void letter_walk_destroy(letter_walk_t **self_p)
     *self_p = NULL;
 }
 
+/* Does the page hold the name that follows this one? */
+static bool in_page(const letter_walk_t *self, size_t slot, const char *name)
+{
+    return self->listed && slot == self->slot && self->page.count > 0 &&
+           strcmp(name, self->page_after) >= 0 &&
+           strcmp(name, self->page.names[self->page.count - 1]) < 0;
+}
+
 void letter_walk_seek(letter_walk_t *self, size_t slot, const char *name)
 {
+    self->listed = in_page(self, slot, name);
     self->slot = slot;
-    self->listed = false;
     snprintf(self->after, sizeof(self->after), "%s", name);
+    if (!self->listed)
+        return;
+    while (self->next > 0 && strcmp(self->page.names[self->next - 1], name) > 0)
+        self->next--;
+    while (strcmp(self->page.names[self->next], name) <= 0)
+        self->next++;
 }
 
 /* The next name of the slot.  1: it is in `after`; 0: it has no more; -1. */
@@ -56,6 +72,7 @@ static int next_name(letter_walk_t *self, fault_t *fault)
     if (!self->listed || self->next == self->page.count) {
         if (dead_letter_page_read(&self->page, directory, self->after, fault) != 0)
             return -1;
+        memcpy(self->page_after, self->after, sizeof(self->after));
         self->listed = true;
         self->next = 0;
     }

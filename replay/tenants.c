@@ -12,6 +12,7 @@ typedef struct {
 
 struct tenants_t {
     const capture_t *capture;
+    replayed_t *replayed;
     size_t slot;   /* that both are of */
     memory_t near; /* up to the segment after the event's */
     memory_t all;  /* of the whole slot: filled when `near` does not know */
@@ -19,7 +20,7 @@ struct tenants_t {
     wire_memory_t memory;
 };
 
-tenants_t *tenants_new(const capture_t *capture, fault_t *fault)
+tenants_t *tenants_new(const capture_t *capture, const char *loose_log, fault_t *fault)
 {
     tenants_t *self = calloc(1, sizeof(*self));
     if (!self) {
@@ -27,7 +28,15 @@ tenants_t *tenants_new(const capture_t *capture, fault_t *fault)
         return NULL;
     }
     self->capture = capture;
+    self->replayed = replayed_new(capture, loose_log, fault);
+    if (!self->replayed)
+        tenants_destroy(&self);
     return self;
+}
+
+replayed_t *tenants_replayed(const tenants_t *self)
+{
+    return self->replayed;
 }
 
 static void forget(memory_t *memory)
@@ -41,6 +50,7 @@ void tenants_destroy(tenants_t **self_p)
     tenants_t *self = *self_p;
     if (!self)
         return;
+    replayed_destroy(&self->replayed);
     forget(&self->near);
     forget(&self->all);
     outcomes_scratch_free(&self->scratch);
@@ -105,8 +115,9 @@ static int look_up(tenants_t *self, const memory_t *memory, const disk_event_t *
            wire_same(resolution->conversation_id, event->conversation_id);
 }
 
-int tenants_find(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
-                 const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault)
+/* As the ingress recorded it. */
+static int find_recorded(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
+                         const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault)
 {
     const capture_slot_t *at = &self->capture->slots[slot];
     if (slot != self->slot) {
@@ -126,4 +137,17 @@ int tenants_find(tenants_t *self, size_t slot, size_t segment, uint64_t own_offs
     if (fill(self, &self->all, at->count, fault) != 0)
         return -1;
     return look_up(self, &self->all, event, resolution);
+}
+
+int tenants_find(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
+                 const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault)
+{
+    bool conversation = event->conversation_id.length > 0;
+    int told = conversation ? replayed_find(self->replayed, slot, event, resolution, fault) : 0;
+    if (told < 0 || (told == 1 && resolution->former.count > 0))
+        return told; /* moved to another tenant since it was recorded */
+    int found = find_recorded(self, slot, segment, own_offset, event, resolution, fault);
+    if (found != 0 || told == 0)
+        return found;
+    return replayed_find(self->replayed, slot, event, resolution, fault);
 }

@@ -1,4 +1,5 @@
-/* tenants: whose the conversations of a slot are, as its outcome log recorded it.
+/* tenants: whose the conversations of a slot are, as its outcome log recorded it, or as a replay
+ * was told.
  *
  * All events of a conversation are one tenant's, but only the first of them has a resolution of its
  * own; the others are found by their conversation.  The segments up to the one after an event's are
@@ -8,17 +9,22 @@
 #define POSTCALL_REPLAY_TENANTS_H
 
 #include "replay/outcomes.h"
+#include "replay/replayed.h"
 
 #define TENANTS_REMEMBERED (1u << 20)
 
 typedef struct tenants_t tenants_t;
 
-tenants_t *tenants_new(const capture_t *capture, fault_t *fault);
+/* `loose_log` as in replayed_new. */
+tenants_t *tenants_new(const capture_t *capture, const char *loose_log, fault_t *fault);
 void tenants_destroy(tenants_t **self_p);
 
 /* Whose the event is; `segment` is an index into the slot's items.  1: *resolution is filled, its
  * views live until the next call; 0: nobody knows; -1. */
 int tenants_find(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
                  const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault);
+
+/* Where what this replay is told is kept, and found again. */
+replayed_t *tenants_replayed(const tenants_t *self);
 
 #endif

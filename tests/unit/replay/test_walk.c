@@ -71,7 +71,7 @@ static void test_the_frozen_journal_is_read(void **state)
     fault_t fault;
     open_capture(&capture, FIXTURE);
     walk_t *walk = walk_new(&capture, WALK_WITH_OUTCOMES, &fault);
-    tenants_t *tenants = tenants_new(&capture, &fault);
+    tenants_t *tenants = tenants_new(&capture, NULL, &fault);
     uint64_t number = 0;
     while (walk_next(walk, &event, &fault) == 1) {
         assert_int_equal(journal_box_number(&event.event), ++number);
@@ -242,7 +242,7 @@ static void test_a_conversation_has_the_tenant_that_any_of_its_events_has(void *
     open_capture(&capture, box->directory);
     assert_true(capture.slots[0].count > 5);
     walk_t *walk = walk_new(&capture, WALK_WITH_OUTCOMES, &fault);
-    tenants_t *tenants = tenants_new(&capture, &fault);
+    tenants_t *tenants = tenants_new(&capture, NULL, &fault);
     size_t known = 0;
     while (walk_next(walk, &event, &fault) == 1) {
         if (tenants_find(tenants, 0, event.position.segment, event.marks.offset, &event.event,

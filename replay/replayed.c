@@ -1,0 +1,162 @@
+#include "replay/replayed.h"
+
+#include "common/offload.h"
+#include "replay/tenant_log.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define LOG_NAME "replayed"
+
+typedef struct {
+    tenant_log_t *log; /* NULL until somebody asks for it */
+    bool dirty;
+} kept_t;
+
+/* One sync of every log that is dirty. */
+typedef struct {
+    tenant_log_t **logs;
+    size_t count;
+    uint64_t upto; /* what is durable then */
+    bool failed;
+} sync_t;
+
+struct replayed_t {
+    const capture_t *capture;
+    const char *loose_log;
+    kept_t *kept; /* of each slot; all loose ones share that of the first of them */
+    offload_t *offload;
+    sync_t sync;
+    bool syncing; /* `sync` is the offload's */
+    uint64_t added, durable;
+};
+
+static void run_sync(void *context, void *job)
+{
+    sync_t *sync = job;
+    (void)context;
+    for (size_t i = 0; i < sync->count; i++)
+        sync->failed = tenant_log_sync(sync->logs[i]) != 0 || sync->failed;
+}
+
+replayed_t *replayed_new(const capture_t *capture, const char *loose_log, fault_t *fault)
+{
+    replayed_t *self = calloc(1, sizeof(*self));
+    if (!self) {
+        fault_set(fault, "out of memory");
+        return NULL;
+    }
+    self->capture = capture;
+    self->loose_log = loose_log;
+    self->kept = calloc(capture->count, sizeof(*self->kept));
+    self->sync.logs = calloc(capture->count, sizeof(*self->sync.logs));
+    self->offload = offload_new(1, run_sync, NULL, fault);
+    if (!self->kept || !self->sync.logs)
+        fault_set(fault, "out of memory");
+    if (!self->kept || !self->sync.logs || !self->offload)
+        replayed_destroy(&self);
+    return self;
+}
+
+void replayed_destroy(replayed_t **self_p)
+{
+    replayed_t *self = *self_p;
+    if (!self)
+        return;
+    offload_destroy(&self->offload); /* what is being synced is finished first */
+    for (size_t i = 0; self->kept && i < self->capture->count; i++)
+        tenant_log_close(&self->kept[i].log);
+    free(self->kept);
+    free(self->sync.logs);
+    free(self);
+    *self_p = NULL;
+}
+
+/* The log of a slot.  1: *kept is set; 0: there is none; -1. */
+static int log_of(replayed_t *self, size_t slot, kept_t **kept, fault_t *fault)
+{
+    char path[PATH_MAX];
+    if (self->capture->slots[slot].directory < 0) {
+        for (slot = 0; self->capture->slots[slot].directory >= 0;)
+            slot++;
+        if (!self->loose_log)
+            return 0;
+        snprintf(path, sizeof(path), "%s", self->loose_log);
+    } else if (snprintf(path, sizeof(path), "%s/" LOG_NAME, self->capture->slots[slot].slot_path) >=
+               (int)sizeof(path)) {
+        return fault_set(fault, "a path is too long");
+    }
+    *kept = &self->kept[slot];
+    if (!(*kept)->log)
+        (*kept)->log = tenant_log_open(path, fault);
+    return (*kept)->log ? 1 : -1;
+}
+
+int replayed_find(replayed_t *self, size_t slot, const disk_event_t *event,
+                  disk_resolution_t *resolution, fault_t *fault)
+{
+    kept_t *kept;
+    int found = log_of(self, slot, &kept, fault);
+    if (found != 1)
+        return found;
+    return tenant_log_find(kept->log, event->provider, event->conversation_id, resolution);
+}
+
+int replayed_add(replayed_t *self, size_t slot, const disk_resolution_t *resolution, fault_t *fault)
+{
+    kept_t *kept;
+    int found = log_of(self, slot, &kept, fault);
+    if (found == 0)
+        return fault_set(fault, "there is no place to keep whose a call is");
+    if (found < 0 || tenant_log_add(kept->log, resolution, fault) != 0)
+        return -1;
+    kept->dirty = true;
+    self->added++;
+    return 0;
+}
+
+uint64_t replayed_added(const replayed_t *self)
+{
+    return self->added;
+}
+
+uint64_t replayed_durable(const replayed_t *self)
+{
+    return self->durable;
+}
+
+static int begin_sync(replayed_t *self)
+{
+    self->sync.count = 0;
+    for (size_t i = 0; i < self->capture->count; i++) {
+        if (!self->kept[i].dirty)
+            continue;
+        self->sync.logs[self->sync.count++] = self->kept[i].log;
+        self->kept[i].dirty = false;
+    }
+    self->sync.upto = self->added;
+    return offload_put(self->offload, &self->sync);
+}
+
+int replayed_turn(replayed_t *self, fault_t *fault)
+{
+    if (self->syncing && offload_take(self->offload)) {
+        self->syncing = false;
+        if (!self->sync.failed)
+            self->durable = self->sync.upto;
+    }
+    if (self->sync.failed)
+        return fault_set(fault, "what a resolver said cannot be kept on disk");
+    if (!self->syncing && self->durable < self->added) {
+        if (begin_sync(self) != 0)
+            return fault_set(fault, "out of memory");
+        self->syncing = true;
+    }
+    return 0;
+}
+
+int replayed_fd(const replayed_t *self)
+{
+    return offload_fd(self->offload);
+}
