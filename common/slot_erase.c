@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -48,7 +49,7 @@ static int overwrite(const slot_keeper_t *keeper, int fd, const slot_erasure_t *
 static int erase_record(const slot_keeper_t *keeper, const char *name,
                         const slot_erasure_t *erasure, fault_t *fault)
 {
-    char path[JOURNAL_NAME_BYTES + sizeof("segments/")];
+    char path[sizeof("segments/") + NAME_MAX];
     snprintf(path, sizeof(path), "segments/%s", name);
     int fd = openat(keeper->directory, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
