@@ -77,7 +77,10 @@ export class World {
   async kill(stage) {
     const daemon = this.daemon(stage);
     const hadEnded = daemon.ended;
-    const { code, signal } = await daemon.kill();
+    const dying = daemon.kill();
+    // Whoever is traced is not gone before its tracer has taken note or is gone itself.
+    this.tracer?.kill('SIGKILL');
+    const { code, signal } = await dying;
     this.keepLines(daemon);
     if (hadEnded || signal !== 'SIGKILL')
       this.ends.push(`${stage} ended by itself with ${code ?? signal}`);
@@ -136,12 +139,12 @@ export class World {
     const inject = `inject=${SYNCS}:${delay}=${HOLD_US}`;
     const { pid } = this.daemon(stage);
     writeFileSync(trace, '');
-    const strace = spawn(
+    this.tracer = spawn(
       'strace',
       ['-f', '-p', pid, '-e', `trace=${SYNCS}`, '-e', inject, '-o', trace],
       { stdio: 'ignore' },
     );
-    holds.add(() => strace.kill('SIGKILL'));
+    holds.add(() => this.tracer.kill('SIGKILL'));
     return this.until(() => existsSync(trace) && /sync/.test(readFileSync(trace)), 4000);
   }
 
