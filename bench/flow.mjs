@@ -12,7 +12,7 @@ const IDLE_MS = 3000;
 const GIVE_UP_MS = 300_000;
 
 /** Follows what every sink has settled until all of `count` are; returns the looks: {ms, settled}. */
-async function follow(stack, count, begun) {
+export async function follow(stack, count, begun) {
   const before = await settledOf(stack);
   const looks = [];
   for (;;) {
@@ -26,8 +26,8 @@ async function follow(stack, count, begun) {
   }
 }
 
-// The rate in the middle half, where sending has long begun and the end is not near.
-function steadyRate(looks, count) {
+/** The rate in the middle half, where sending has long begun and the end is not near. */
+export function steadyRate(looks, count) {
   const from = looks.find(({ settled }) => settled >= count / 4);
   const to = looks.findLast(({ settled }) => settled <= (count * 3) / 4);
   return to.ms > from.ms ? ((to.settled - from.settled) * 1000) / (to.ms - from.ms) : undefined;
@@ -36,7 +36,8 @@ function steadyRate(looks, count) {
 const difference = (after, before, count) =>
   Object.fromEntries(Object.entries(after).map(([name, us]) => [name, (us - before[name]) / count]));
 
-function countFiles(directory) {
+/** How many files there are below a directory, but for those of its own. */
+export function countFiles(directory) {
   return readdirSync(directory, { withFileTypes: true })
     .filter(({ name }) => !name.startsWith('.'))
     .map((entry) => (entry.isDirectory() ? countFiles(`${directory}/${entry.name}`) : 1))

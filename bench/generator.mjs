@@ -2,8 +2,9 @@
 
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { PRESET } from '../tests/harness/daemon.mjs';
 
-const BINARY = fileURLToPath(new URL('../build/release/bin/bench.load', import.meta.url));
+const BINARY = fileURLToPath(new URL(`../build/${PRESET}/bin/bench.load`, import.meta.url));
 // Enough for any machine that this is for; the generator stops at its seconds.
 const MOST_A_SECOND = 120_000;
 

@@ -15,7 +15,8 @@ async function isReady(daemon) {
   }
 }
 
-async function startMs(stack) {
+/** Starts the ingress of a stack; how long it took to be ready. */
+export async function startMs(stack) {
   const begun = performance.now();
   const daemon = stack.start('ingress');
   while (!(await isReady(daemon))) {

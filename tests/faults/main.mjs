@@ -5,6 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { PRESET } from '../harness/daemon.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
+import { runBacklog } from './backlog.mjs';
 import { BACKLOG, planRounds, readOptions } from './options.mjs';
 import { addUp, complaintsOf, outcomeOf, progressOf, writeReport } from './report.mjs';
 import { isBad, runRound } from './round.mjs';
@@ -64,6 +65,8 @@ if (options.plan) {
 const report = { commit: describeCommit(), seed: options.seed, preset: PRESET };
 report.rounds = options.only === BACKLOG ? [] : await runRounds(options);
 if (report.rounds.length > 0) report.total = addUp(report.rounds);
+if (options.only === BACKLOG)
+  report.backlog = await runBacklog({ ...options, tell: createTeller().say });
 console.log(writeReport(report));
 if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
-process.exit(report.rounds.some(isBad) ? 1 : 0);
+process.exit(report.rounds.some(isBad) || report.backlog?.bad ? 1 : 0);

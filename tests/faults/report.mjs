@@ -89,7 +89,10 @@ function backlogRows(backlog) {
     ['drained', `${whole(backlog.drainedPerSecond)} a second beside ${whole(backlog.liveRate)} live ones`],
     ['to the steady rate', `${backlog.ratio.toFixed(2)} of ${whole(backlog.steadyPerSecond)} a second`],
     ['out of its place', `${whole(backlog.farthest)} events at most`],
-    ['lost, doubled', `${backlog.lost}, ${backlog.doubled}`],
+    ['lost', backlog.lost],
+    ['doubled', backlog.doubled],
+    ['repeats in the stream', whole(backlog.repeats)],
+    ['dead letters', backlog.deadLetters],
   ];
 }
 
