@@ -1,6 +1,6 @@
 #include "common/slot_erase.h"
 
-#include "common/dead_letters.h"
+#include "common/dead_letter_file.h"
 #include "common/file_io.h"
 #include "common/journal_record.h"
 #include "common/journal_slot.h"
@@ -76,6 +76,27 @@ static int erase_body(const slot_keeper_t *keeper, uint64_t number, fault_t *fau
     return status;
 }
 
+/* A letter, whether or not a replay has settled it, and its body. */
+static int erase_letter(const slot_keeper_t *keeper, const char *name, fault_t *fault)
+{
+    static const char *const suffixes[] = {".letter", ".settled", ".body"};
+    char path[DEAD_LETTER_NAME_BYTES + 16];
+    int dead =
+        openat(keeper->directory, DEAD_LETTERS_DIRECTORY, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int status = dead >= 0 ? 0 : -1;
+    for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]) && status == 0; i++) {
+        snprintf(path, sizeof(path), "%.*s%s", (int)dead_letter_stem_length(name), name,
+                 suffixes[i]);
+        if (unlinkat(dead, path, 0) != 0 && errno != ENOENT)
+            status = -1;
+    }
+    if (status != 0 || fsync(dead) != 0)
+        status = fault_set_errno(fault, errno, "dead letter '%s'", name);
+    if (dead >= 0)
+        (void)close(dead);
+    return status;
+}
+
 int slot_erase(const slot_keeper_t *keeper, const slot_erasure_t *erasure, fault_t *fault)
 {
     const disk_erasure_t *place = &erasure->place;
@@ -94,8 +115,7 @@ int slot_erase(const slot_keeper_t *keeper, const slot_erasure_t *erasure, fault
     if (journal_name_parse(name, &number, &suffix) == 0 && erasure->record_bytes > 0 &&
         (strcmp(suffix, JOURNAL_NAME_SEGMENT) == 0 || strcmp(suffix, JOURNAL_NAME_OUTCOMES) == 0))
         return erase_record(keeper, name, erasure, fault);
-    size_t length = strlen(name), end = sizeof(".letter") - 1;
-    if (length > end && strcmp(name + length - end, ".letter") == 0 && !strchr(name, '/'))
-        return dead_letters_remove(keeper->path, name, fault) == 0 || errno == ENOENT ? 0 : -1;
+    if (dead_letter_stem_length(name) > 0)
+        return erase_letter(keeper, name, fault);
     return 0; /* nothing of ours has such a name */
 }

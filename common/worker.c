@@ -40,6 +40,7 @@ void worker_free_event(worker_event_t *event)
 {
     zmq_msg_close(&event->head);
     zmq_msg_close(&event->body);
+    free(event->former);
     free(event);
 }
 

@@ -70,6 +70,7 @@ typedef struct worker_event_t {
     bool given;                             /* to the caller; before that it waits its turn */
     struct worker_event_t *next, *previous; /* the worker's, as the rest */
     uint64_t numbers[MESSAGE_SINKS_MAX];
+    message_tenant_t *former; /* what event.former lists */
     zmq_msg_t head;
 } worker_event_t;
 

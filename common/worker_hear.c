@@ -37,6 +37,20 @@ static bool take_leases(const worker_t *self, worker_event_t *event)
     return event->sinks != 0;
 }
 
+/* Its views are of the head, which is kept; the list itself ends as that of the leases. */
+static bool keep_former(worker_event_t *event)
+{
+    wire_list_t *former = &event->event.former;
+    if (former->count == 0)
+        return true;
+    event->former = malloc(former->count * sizeof(*event->former));
+    if (!event->former)
+        return false;
+    memcpy(event->former, former->items, former->count * sizeof(*event->former));
+    former->items = event->former;
+    return true;
+}
+
 /* Makes an event of the message; NULL when it cannot be read, and then it is not held either: the
  * next pong tells the source that its lease is lost. */
 static worker_event_t *event_new(worker_t *self, size_t source, bool deletes)
@@ -51,7 +65,7 @@ static worker_event_t *event_new(worker_t *self, size_t source, bool deletes)
     event->arrived_ms = self->now_ms;
     wire_status_t status = wire_decode(zmq_msg_data(&event->head), zmq_msg_size(&event->head),
                                        &message_event, &event->event, &self->memory, NULL);
-    if (status != WIRE_OK || !take_leases(self, event)) {
+    if (status != WIRE_OK || !take_leases(self, event) || !keep_former(event)) {
         worker_free_event(event);
         return NULL;
     }

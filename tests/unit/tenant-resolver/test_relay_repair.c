@@ -120,15 +120,19 @@ static void a_removal_that_fails_is_the_outcome_and_nothing_is_written(void **st
 static void a_tenant_that_is_right_is_not_said_but_those_before_go(void **state)
 {
     (void)state;
-    static const wire_list_t former = {&b8, 1};
+    static const message_tenant_t other = {
+        .business_id = {"B7", 2}, .location_id = {"L7", 2}, .transcript_key = {"t", 1}};
+    static const wire_list_t former = {&b8, 1}, others = {&other, 1};
     static const agent_verdict_t same = {
         .state = AGENT_TENANT, .business_id = "B9", .location_id = "L9", .record_calls = true};
     desk_t desk;
     open_desk(&desk, 10);
     give_reassign(&desk, 1, RECORDER, &former);
-    SIDES_UNTIL(&desk.sides, asked(&desk, "agent_1"));
+    for (uint64_t more = 2; more < 6; more++) /* what one brought is not the next one's */
+        give_reassign(&desk, more, LOGGER, &others);
+    SIDES_UNTIL(&desk.sides, desk.relay->items.count == 5 && asked(&desk, "agent_1"));
     answer(&desk, &same);
-    SIDES_UNTIL(&desk.sides, desk.sinks[1].count == 1);
+    SIDES_UNTIL(&desk.sides, desk.sinks[1].count == 1 && desk.sinks[0].count == 4);
     is_given(&desk, 1, 0, "B8", true);
     report(&desk, 1, 0, &done);
     SIDES_UNTIL(&desk.sides, desk.sinks[1].count == 2);
