@@ -136,7 +136,11 @@ export async function runBacklog({ events, rate, tell }) {
       ratio: drainedPerSecond / steadyPerSecond,
       liveRate: rate,
       ...watch.stop(),
-      ...(await countAll(stack, { accepted: before + filled.ok + live, before, filled: filled.ok })),
+      ...(await countAll(stack, {
+        accepted: before + filled.ok + live,
+        before,
+        filled: filled.ok,
+      })),
     };
     return { ...result, bad: isBad(result) };
   } finally {

@@ -13,7 +13,10 @@ const OPTIONS = {
   rate: { default: 500, help: 'webhooks a second' },
   seed: { default: 1, help: 'the same seed is the same traffic and the same schedule' },
   events: { default: 50_000, help: 'of the backlog' },
-  store: { default: '', help: `${STORES.join(' or ')}: sinks that are not PostgreSQL; else by turns` },
+  store: {
+    default: '',
+    help: `${STORES.join(' or ')}: sinks that are not PostgreSQL; else by turns`,
+  },
   only: { default: '', help: `one scenario: ${ONLY.join(', ')}` },
   json: { default: '', help: 'a file for the result' },
 };

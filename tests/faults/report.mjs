@@ -48,7 +48,11 @@ export function complaintsOf({ findings, ends, answers, kept }) {
 
 /** The table. */
 export function writeReport({ commit, seed, preset, total: sum, rounds, backlog }) {
-  const rows = [['commit', commit], ['seed', seed], ['preset', preset]];
+  const rows = [
+    ['commit', commit],
+    ['seed', seed],
+    ['preset', preset],
+  ];
   if (rounds.length > 0) rows.push(...campaignRows(sum, rounds));
   if (backlog) rows.push(...backlogRows(backlog));
   const width = Math.max(...rows.map(([name]) => name.length));
@@ -65,7 +69,10 @@ function campaignRows(sum, rounds) {
     ['kill -9', `${whole(total(sum.kills))}: ${tally(sum.kills)}`],
     ['at a named state', `${whole(total(sum.states))}: ${tally(sum.states)}`],
     ['faults', tally(sum.faults)],
-    ['arrived', `rows ${whole(sum.rows)}, records ${whole(sum.records)}, objects ${whole(sum.objects)}`],
+    [
+      'arrived',
+      `rows ${whole(sum.rows)}, records ${whole(sum.records)}, objects ${whole(sum.objects)}`,
+    ],
     ['lost', lost],
     ['doubled', doubled],
     ['altered', altered],
@@ -86,8 +93,14 @@ function backlogRows(backlog) {
     ['memory of the ingress', `${mebibytes(backlog.memoryBytes)} MiB at most`],
     ['its descriptors', `${backlog.descriptors} at most`],
     ['restart to ready', `${whole(backlog.readyMs)} ms after kill -9`],
-    ['drained', `${whole(backlog.drainedPerSecond)} a second beside ${whole(backlog.liveRate)} live ones`],
-    ['to the steady rate', `${backlog.ratio.toFixed(2)} of ${whole(backlog.steadyPerSecond)} a second`],
+    [
+      'drained',
+      `${whole(backlog.drainedPerSecond)} a second beside ${whole(backlog.liveRate)} live ones`,
+    ],
+    [
+      'to the steady rate',
+      `${backlog.ratio.toFixed(2)} of ${whole(backlog.steadyPerSecond)} a second`,
+    ],
     ['out of its place', `${whole(backlog.farthest)} events at most`],
     ['lost', backlog.lost],
     ['doubled', backlog.doubled],

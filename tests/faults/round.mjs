@@ -9,13 +9,7 @@ import { startAws } from '../aws/aws.mjs';
 import { readLetters } from '../harness/letters.mjs';
 import { seedOf } from '../harness/random.mjs';
 import { short } from '../harness/short.mjs';
-import {
-  readDirectory,
-  readNdjson,
-  readRows,
-  readStore,
-  readStream,
-} from '../harness/sinks.mjs';
+import { readDirectory, readNdjson, readRows, readStore, readStream } from '../harness/sinks.mjs';
 import { STAGE_NAMES, startStack } from '../harness/stack.mjs';
 import { startProxy } from '../harness/tcp_proxy.mjs';
 import { carryOut } from './faults.mjs';

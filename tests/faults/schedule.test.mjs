@@ -18,9 +18,9 @@ test('as many kills as were asked for, of every daemon, and every fault', () => 
   const named = new Set(rounds.flat().map(({ fault }) => fault));
   const all = Object.values(SCENARIOS).flat();
   assert.deepEqual([...named].sort(), [...new Set(all.map(({ fault }) => fault))].sort());
-  const killed = rounds.flat().flatMap(({ fault, stage, order }) =>
-    fault.startsWith('kill') ? (order ?? [stage]) : [],
-  );
+  const killed = rounds
+    .flat()
+    .flatMap(({ fault, stage, order }) => (fault.startsWith('kill') ? (order ?? [stage]) : []));
   assert.equal(new Set(killed).size, 5);
 });
 

@@ -2,14 +2,7 @@
 // fault that is put into the sinks by hand.
 
 import assert from 'node:assert/strict';
-import {
-  copyFileSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { transcriptKey } from '../harness/contract.mjs';
@@ -60,10 +53,7 @@ after(async () => {
 
 const sql = (text) => postgres.query(text, [call.conversationId], stack.database);
 const objectPath = () =>
-  join(
-    stack.storeDirectory,
-    transcriptKey(tenantOf(call.agentId, TENANTS), call.conversationId),
-  );
+  join(stack.storeDirectory, transcriptKey(tenantOf(call.agentId, TENANTS), call.conversationId));
 
 async function verdict() {
   const evidence = await stack.evidence();

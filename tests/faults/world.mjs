@@ -49,7 +49,10 @@ export class World {
 
   /** Notes for whoever looks into a round that went wrong. */
   note(text) {
-    appendFileSync(join(this.stack.directory, 'faults.log'), `${new Date().toISOString()} ${text}\n`);
+    appendFileSync(
+      join(this.stack.directory, 'faults.log'),
+      `${new Date().toISOString()} ${text}\n`,
+    );
   }
 
   count(table, name) {
@@ -160,7 +163,8 @@ export class World {
   /** A figure that grows with whatever this sink's backend has taken. */
   async written(sink) {
     const { stack, aws } = this;
-    if (sink === 'logger') return aws ? aws.books.answered.kinesis : statSync(stack.streamFile).size;
+    if (sink === 'logger')
+      return aws ? aws.books.answered.kinesis : statSync(stack.streamFile).size;
     if (sink === 'recorder')
       return aws
         ? aws.books.answered.s3

@@ -26,7 +26,8 @@ before(async () => {
 });
 after(() => postgres.destroy());
 
-const directoryOf = (business) => AGENTS.map((agent) => tenantItem(agent, business, `L${business}`));
+const directoryOf = (business) =>
+  AGENTS.map((agent) => tenantItem(agent, business, `L${business}`));
 
 function* webhooks() {
   for (let seed = 1; seed <= CALLS; seed += 1) {
