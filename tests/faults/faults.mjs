@@ -82,6 +82,14 @@ const FAULTS = {
     await sleep(ms);
   },
 
+  /** Down for a tenant-resolver that knows no agent yet. */
+  async dynamodbDownUnknown(world, { ms }, holds) {
+    world.addRule({ service: 'dynamodb', kind: 'error', status: 503 }, holds);
+    await world.kill('tenant-resolver');
+    world.start('tenant-resolver');
+    await sleep(ms);
+  },
+
   move: (world, { agent }) => world.move(agent),
 };
 

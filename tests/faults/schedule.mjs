@@ -158,7 +158,19 @@ export const SCENARIOS = {
   ],
   kinesis: [{ fault: 'awsRule', every: 10, where: onAws, draw: drawRule('kinesis') }],
   s3: [{ fault: 'awsRule', every: 10, where: onAws, draw: drawRule('s3') }],
-  dynamodb: [{ fault: 'awsRule', every: 15, where: onAws, draw: drawRule('dynamodb') }],
+  dynamodb: [
+    { fault: 'awsRule', every: 15, where: onAws, draw: drawRule('dynamodb') },
+    {
+      fault: 'dynamodbDownUnknown',
+      every: 30,
+      where: onAws,
+      draw: (random) => ({
+        kills: 1,
+        needs: ['dynamodb', 'directory', 'tenant-resolver'],
+        ms: random.between(...LONG),
+      }),
+    },
+  ],
   moves: [
     {
       fault: 'move',
