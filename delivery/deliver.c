@@ -113,8 +113,8 @@ int64_t deliver_turn(deliver_t *self, int64_t now_ms)
     deliver_hear_letters(self);
     deliver_hear(self, now_ms);
     tick_sinks(self, now_ms);
-    bool more = deliver_give_again(self, now_ms);
-    more = deliver_give_fresh(self, now_ms) || more;
+    bool more = !self->gives_nothing && deliver_give_again(self, now_ms);
+    more = (!self->gives_nothing && deliver_give_fresh(self, now_ms)) || more;
     keep_house(self, now_ms);
     int64_t wait_ms = source_tick(self->source, now_ms);
     if (more)
@@ -135,6 +135,29 @@ size_t deliver_fds(const deliver_t *self, struct pollfd *fds, size_t capacity)
 bool deliver_ready(const deliver_t *self)
 {
     return source_ready(self->source);
+}
+
+void deliver_figures(const deliver_t *self, size_t sink, dispatch_figures_t *figures)
+{
+    dispatch_figures(self->dispatch, sink, figures);
+}
+
+bool deliver_idle(const deliver_t *self)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        const deliver_lane_t *lane = &self->lanes[self->lanes[sink].leader];
+        dispatch_figures_t figures;
+        dispatch_figures(self->dispatch, sink, &figures);
+        if (!lane->at_end || lane->has_pending || figures.waiting + figures.leased > 0 ||
+            figures.deferred + figures.suspects + figures.dying > 0)
+            return false;
+    }
+    return true;
+}
+
+void deliver_stop_giving(deliver_t *self)
+{
+    self->gives_nothing = true;
 }
 
 const char *deliver_endpoint(const deliver_t *self)

@@ -40,6 +40,15 @@ bool deliver_ready(const deliver_t *self);
 /* Brings the gauges up to date, and logs what changed in a sink's state: once a second. */
 void deliver_measure(deliver_t *self);
 
+/* Figures of one sink. */
+void deliver_figures(const deliver_t *self, size_t sink, dispatch_figures_t *figures);
+
+/* Nothing that the journal has is left to be delivered: every sink has settled all. */
+bool deliver_idle(const deliver_t *self);
+
+/* From now on nothing is given; what is out is still heard and settled. */
+void deliver_stop_giving(deliver_t *self);
+
 const char *deliver_endpoint(const deliver_t *self);
 size_t deliver_workers(const deliver_t *self);
 

@@ -66,6 +66,7 @@ struct deliver_t {
     number_map_t goes;       /* ticket to deliver_go_t */
     uint64_t last_ticket;
     int64_t next_housekeeping_ms;
+    bool gives_nothing;
     deliver_metrics_t measures[MESSAGE_SINKS_MAX];
     metric_t *workers;
     metric_t *unreadable;

@@ -9,8 +9,8 @@
 #include <string.h>
 
 #define TYPE_WIDTH         24
-#define CONVERSATION_WIDTH 28
-#define AGENT_WIDTH        28
+#define CONVERSATION_WIDTH 32
+#define AGENT_WIDTH        32
 #define TENANT_WIDTH       20
 
 typedef struct {

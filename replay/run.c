@@ -6,6 +6,7 @@
 #include "proto/routes.h"
 #include "proto/timing.h"
 #include "replay/run_private.h"
+#include "replay/unsettled.h"
 
 #include <inttypes.h>
 #include <limits.h>
@@ -18,8 +19,7 @@
 #define SAVE_MS      2000
 #define LOOSE_SUFFIX ".tenants"
 
-/* As the defaults of the ingress, which knows its events for longer. */
-static dispatch_options_t dispatch_options(const options_t *options)
+dispatch_options_t run_dispatch_options(const options_t *options)
 {
     return (dispatch_options_t){.ack_wait_ms = TIMING_ACK_WAIT_MS,
                                 .window_events = RUN_ITEMS_MAX,
@@ -34,6 +34,16 @@ static dispatch_options_t dispatch_options(const options_t *options)
                                 .max_deliver_ms = 600000,
                                 .suspect_interval_ms = 200,
                                 .unknown_agent_ms = options->run.unknown_agent_seconds * 1000};
+}
+
+source_options_t run_source_options(const options_t *options, const char *const *sinks)
+{
+    return (source_options_t){.endpoint = options->run.bind,
+                              .worker_stage = STAGE_TENANT_RESOLVER,
+                              .sinks = sinks,
+                              .ping_interval_ms = TIMING_PING_INTERVAL_MS,
+                              .peer_silence_ms = TIMING_PEER_SILENCE_MS,
+                              .peer_gone_ms = TIMING_PEER_GONE_MS};
 }
 
 static void add_argument(digest_t *digest, const char *text)
@@ -67,15 +77,8 @@ static int digest_arguments(run_t *self, fault_t *fault)
 static int open_run(run_t *self, fault_t *fault)
 {
     const run_options_t *options = &self->options->run;
-    const source_options_t source = {
-        .endpoint = options->bind,
-        .worker_stage = STAGE_TENANT_RESOLVER,
-        .sinks = route_sink_names,
-        .ping_interval_ms = TIMING_PING_INTERVAL_MS,
-        .peer_silence_ms = TIMING_PEER_SILENCE_MS,
-        .peer_gone_ms = TIMING_PEER_GONE_MS,
-    };
-    const dispatch_options_t dispatch = dispatch_options(self->options);
+    const source_options_t source = run_source_options(self->options, route_sink_names);
+    const dispatch_options_t dispatch = run_dispatch_options(self->options);
     self->selection = selection_new(self->capture, &self->selecting, fault);
     self->dispatch = dispatch_new(&dispatch, self->sinks, fault);
     self->dirty = calloc(self->capture->count, sizeof(*self->dirty));
@@ -250,10 +253,14 @@ static int plan_and_replay(run_t *self, fault_t *fault)
     if (status != 0)
         return status < 0 ? -1 : RUN_EXIT_STOPPED;
     plan_warn(&self->plan);
-    if (!self->options->run.dry_run)
-        return replay(self, fault);
-    report_print_plan(stdout, &self->plan.wanted);
-    return self->plan.figures.damaged > 0 ? RUN_EXIT_INCOMPLETE : 0;
+    if (self->options->run.dry_run) {
+        report_print_plan(stdout, &self->plan.wanted);
+        return self->plan.figures.damaged > 0 ? RUN_EXIT_INCOMPLETE : 0;
+    }
+    if (self->options->run.unsettled)
+        return unsettled_run(self->options, self->capture, &self->plan, self->vitals.metrics,
+                             fault);
+    return replay(self, fault);
 }
 
 int run_run(const options_t *options, capture_t *capture, fault_t *fault)

@@ -7,6 +7,8 @@
 #ifndef POSTCALL_REPLAY_RUN_H
 #define POSTCALL_REPLAY_RUN_H
 
+#include "common/source.h"
+#include "delivery/dispatch.h"
 #include "replay/capture.h"
 #include "replay/options.h"
 
@@ -16,5 +18,10 @@
 /* Replays what the options ask for, or says how much that would be.  The exit status; -1 with a
  * fault when it cannot be done. */
 int run_run(const options_t *options, capture_t *capture, fault_t *fault);
+
+/* How a replay delivers: as an ingress does unless it is configured, but for what the options say.
+ * `sinks` is borrowed. */
+dispatch_options_t run_dispatch_options(const options_t *options);
+source_options_t run_source_options(const options_t *options, const char *const *sinks);
 
 #endif

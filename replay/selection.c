@@ -9,6 +9,7 @@
 struct selection_t {
     const capture_t *capture;
     const filter_t *filter;
+    bool unsettled;
     tenants_t *tenants;
     walk_t *walk, *again; /* NULL when it is about letters */
     letter_walk_t *letters, *letters_again;
@@ -37,6 +38,7 @@ selection_t *selection_new(const capture_t *capture, const selection_options_t *
     }
     self->capture = capture;
     self->filter = options->filter;
+    self->unsettled = options->unsettled;
     self->tenants = tenants_new(capture, options->loose_log, fault);
     if (!self->tenants || !make_walks(self, options->dead, fault))
         selection_destroy(&self);
@@ -96,6 +98,8 @@ static int select_event(selection_t *self, const walk_event_t *at, selection_eve
         return 0;
     event->wanted = route_sink_bits(header->provider, header->event_type, route_sink_names) &
                     self->filter->sinks;
+    if (self->unsettled)
+        event->wanted &= ~at->marks.settled;
     event->left = capture_left_to_owner(slot, at->sequence, event->wanted & ~at->marks.settled);
     event->wanted &= ~event->left;
     if (!event->wanted && !event->left)

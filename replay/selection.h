@@ -46,6 +46,7 @@ typedef struct selection_t selection_t;
 typedef struct {
     const filter_t *filter; /* borrowed */
     bool dead;              /* the open dead letters, and not the segments */
+    bool unsettled;         /* only for sinks that have not settled it */
     const char *loose_log;  /* as in replayed_new */
 } selection_options_t;
 

@@ -157,7 +157,8 @@ test('dead letters: listed, directory fixed, replayed, gone from the list', asyn
   await eventually('all letters are there', () => lettersOf(stack).length === 6 * 3 + 1);
   const letters = await listed([stack.dataDirectory, '--dead']);
   assert.equal(letters.length, 19);
-  assert.ok(letters.every(({ reason, agent }) => reason === 'unknown_agent' && agent === 'agent_new'));
+  assert.ok(letters.every(({ reason }) => reason === 'unknown_agent'));
+  assert.ok(letters.every(({ agent }) => agent === 'agent_new'));
   const early = await replayInto(stack, [
     stack.dataDirectory,
     '--dead',
@@ -226,6 +227,39 @@ test('stopped and resumed, everything arrives, and the counts go on', async (t) 
   assert.equal(summaryOf(rest.stdout).logger.done, 201);
   assert.ok(records.length < 201 + 100, `${records.length} records`);
   assert.ok(!existsSync(join(into.directory, 'postcall-replay.state')));
+});
+
+test('a slot whose ingress is gone for good is finished, as an ingress would', async (t) => {
+  const from = await open(t, { only: ['ingress'] });
+  const dying = Array.from({ length: 3 }, (_, seed) =>
+    transcription(900 + seed, { agentId: 'agent_nobody' }),
+  );
+  const load = await runLoad(from.url, [...calls(50), ...dying], { rate: 1000 });
+  const taken = await replayInto(from, [from.dataDirectory, '--unsettled']);
+  assert.equal(taken.code, 0, 'it is left to the ingress that has it');
+  assert.match(taken.stdout, /^55 events are left to the ingress/m);
+  await from.daemons.ingress.kill();
+  const into = await open(t);
+  const plan = await replay([from.dataDirectory, '--unsettled', '--dry-run']);
+  assert.equal(lastLine(plan.stdout), 'would replay 55 events');
+  const first = startReplay(into, [from.dataDirectory, '--unsettled']);
+  await eventually('some of it has arrived', async () => {
+    const { rows } = await into.evidence();
+    return rows.length > 0;
+  });
+  await first.kill();
+  const args = [from.dataDirectory, '--unsettled', '--unknown-agent-seconds', '0'];
+  const rest = await replayInto(into, args);
+  assert.equal(rest.code, 1, rest.stderr + rest.stdout);
+  assert.equal(summaryOf(rest.stdout).logger.dead, 3);
+  await into.settled(load);
+  const events = await listed([from.dataDirectory]);
+  assert.ok(events.every(({ sinks }) => !Object.values(sinks).includes('open')));
+  assert.equal((await listed([from.dataDirectory, '--dead'])).length, 9);
+  const again = await replayInto(into, args);
+  assert.equal(again.code, 0, again.stderr + again.stdout);
+  await from.start('ingress').ready();
+  assert.equal((await from.daemons.ingress.metrics()).sum('postcall_ingress_backlog_events'), 0);
 });
 
 test('a sink that refuses makes the exit status tell', async (t) => {
