@@ -28,6 +28,7 @@ const QUICK = {
   'tenant-resolver': { AGENT_CACHE_NEGATIVE_TTL_SECONDS: '0' },
 };
 const SINKS = ['logger', 'recorder', 'resources-sink'];
+const README = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
 const FIXTURE = fileURLToPath(new URL('../fixtures/journal/v1', import.meta.url));
 
 let postgres;
@@ -159,6 +160,8 @@ test('dead letters: listed, directory fixed, replayed, gone from the list', asyn
   assert.equal(letters.length, 19);
   assert.ok(letters.every(({ reason }) => reason === 'unknown_agent'));
   assert.ok(letters.every(({ agent }) => agent === 'agent_new'));
+  const shown = await replay(['list', '--dead', stack.dataDirectory]);
+  assert.ok(README.includes(shown.stdout.split('\n')[0]), 'the table is the one of the README');
   const early = await replayInto(stack, [
     stack.dataDirectory,
     '--dead',
@@ -174,6 +177,7 @@ test('dead letters: listed, directory fixed, replayed, gone from the list', asyn
   assert.equal(lastLine(plan.stdout), 'would replay 7 events');
   const one = await replayInto(stack, [stack.dataDirectory, '--dead', '--sink', 'recorder']);
   assert.equal(one.code, 0, one.stderr + one.stdout);
+  assert.ok(README.includes(one.stdout.split('\n')[0]), 'and so is this one');
   assert.equal((await listed([stack.dataDirectory, '--dead'])).length, 12);
   const rest = await replayInto(stack, [stack.dataDirectory, '--dead']);
   assert.equal(rest.code, 0, rest.stderr + rest.stdout);
