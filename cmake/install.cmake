@@ -23,7 +23,8 @@ endforeach()
 # Units name their programs without a path, which systemd looks for in /usr/local/bin and /usr/bin.
 install(DIRECTORY packaging/systemd/ DESTINATION lib/systemd/system)
 install(FILES packaging/postcall.sysusers DESTINATION lib/sysusers.d RENAME postcall.conf)
-install(FILES packaging/postcall.env DESTINATION ${CMAKE_INSTALL_FULL_SYSCONFDIR}/postcall
+# Where the units look for it, whatever the prefix.
+install(FILES packaging/postcall.env DESTINATION /etc/postcall
         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 install(DIRECTORY monitoring DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md LICENSE proto/PROTOCOL.md proto/JOURNAL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
@@ -35,6 +36,7 @@ set(CPACK_STRIP_FILES ON)
 set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_DEPENDS procps) # kill, of `systemctl reload`
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS systemd)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/packaging/debian/conffiles
