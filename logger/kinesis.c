@@ -36,6 +36,10 @@ struct kinesis {
     int64_t stored_ms;  /* when a record was last stored; 0: never */
     int64_t expired_ms; /* when the queue was last searched for what waited too long */
     fault_t trouble;
+    bool heard; /* of the stream, or it is not to be probed */
+    bool probing;
+    int64_t next_probe_ms;
+    buffer_t probe; /* the body; its address is the request's tag */
     kinesis_figures_t figures;
 };
 
@@ -61,14 +65,15 @@ static int fill(kinesis_t *self, fault_t *fault)
 {
     const aws_options_t aws = {.service = "kinesis",
                                .settings = self->options.aws,
-                               .max_in_flight = self->options.in_flight_max};
+                               .max_in_flight = self->options.in_flight_max + 1}; /* a probe */
     self->aws = aws_new(&aws, fault);
     if (!self->aws)
         return -1;
     self->stream = strdup(self->options.stream);
     self->json = json_reader_new();
     self->batches = calloc(self->options.in_flight_max, sizeof(*self->batches));
-    if (!self->stream || !self->json || !self->batches)
+    if (!self->stream || !self->json || !self->batches ||
+        put_records_probe(&self->probe, self->stream) != 0)
         return fault_set(fault, "out of memory");
     return 0;
 }
@@ -87,6 +92,9 @@ kinesis_t *kinesis_new(const kinesis_options_t *options, fault_t *fault)
     self->options = with_defaults(options);
     self->window.most = (double)self->options.in_flight_max;
     self->window.size = self->window.most;
+    self->heard = options->probe_ms == 0;
+    if (!self->heard)
+        fault_set(&self->trouble, "nothing was heard of the stream yet");
     if (fill(self, fault) != 0)
         kinesis_destroy(&self);
     return self;
@@ -101,6 +109,7 @@ void kinesis_destroy(kinesis_t **self_p)
     for (size_t i = 0; self->batches && i < self->options.in_flight_max; i++)
         buffer_free(&self->batches[i].body);
     free(self->batches);
+    buffer_free(&self->probe);
     json_reader_destroy(&self->json);
     free(self->stream);
     free(self);
@@ -246,14 +255,20 @@ static void end_answered(kinesis_t *self, batch_t *batch, const buffer_t *body)
     end_unclear(self, batch);
 }
 
+static void tell_trouble(kinesis_t *self, const aws_result_t *result)
+{
+    fault_set(&self->trouble, "Kinesis: %s%s%s", result->error.code,
+              *result->error.message ? ": " : "", result->error.message);
+}
+
 static void end_batch(kinesis_t *self, batch_t *batch, const aws_result_t *result)
 {
+    self->heard = true;
     if (result->class == AWS_CLASS_OK) {
         end_answered(self, batch, &result->response.body);
         return;
     }
-    fault_set(&self->trouble, "Kinesis: %s%s%s", result->error.code,
-              *result->error.message ? ": " : "", result->error.message);
+    tell_trouble(self, result);
     if (result->class == AWS_CLASS_THROTTLED)
         self->figures.records_throttled += batch->count;
     if (result->class == AWS_CLASS_THROTTLED || result->class == AWS_CLASS_TRANSIENT)
@@ -276,23 +291,55 @@ static int write_body(const kinesis_t *self, batch_t *batch)
     return put_records_end(&batch->body);
 }
 
-static int submit(kinesis_t *self, batch_t *batch, fault_t *fault)
+static int submit(kinesis_t *self, const char *target, const buffer_t *body, void *tag,
+                  fault_t *fault)
 {
-    static const http_header_t headers[] = {{"Content-Type", PUT_RECORDS_CONTENT_TYPE},
-                                            {"X-Amz-Target", PUT_RECORDS_TARGET}};
-    if (write_body(self, batch) != 0)
-        return fault_set(fault, "out of memory");
+    const http_header_t headers[] = {{"Content-Type", PUT_RECORDS_CONTENT_TYPE},
+                                     {"X-Amz-Target", target}};
     const aws_request_t request = {.method = "POST",
                                    .path = "/",
                                    .headers = headers,
                                    .header_count = 2,
-                                   .body = batch->body.bytes,
-                                   .body_bytes = batch->body.length,
+                                   .body = body->bytes,
+                                   .body_bytes = body->length,
                                    .attempt_timeout_ms = self->options.request_timeout_ms,
                                    .deadline_ms = self->options.request_timeout_ms,
                                    .max_attempts = 1,
-                                   .tag = batch};
+                                   .tag = tag};
     return aws_submit(self->aws, &request, fault);
+}
+
+static int submit_batch(kinesis_t *self, batch_t *batch, fault_t *fault)
+{
+    if (write_body(self, batch) != 0)
+        return fault_set(fault, "out of memory");
+    return submit(self, PUT_RECORDS_TARGET, &batch->body, batch, fault);
+}
+
+/* Asks for the stream while nothing was heard of it. */
+static void probe(kinesis_t *self)
+{
+    int64_t now_ms = clock_now_ms();
+    if (self->heard || self->probing || now_ms < self->next_probe_ms)
+        return;
+    self->next_probe_ms = now_ms + self->options.probe_ms;
+    self->probing =
+        submit(self, PUT_RECORDS_PROBE_TARGET, &self->probe, &self->probe, &self->trouble) == 0;
+}
+
+/* Who may not ask for the stream may write to it all the same: that Kinesis knows the keys has to
+ * do then.  What a batch has said meanwhile counts more. */
+static void end_probe(kinesis_t *self, const aws_result_t *result)
+{
+    self->probing = false;
+    if (self->heard)
+        return;
+    self->heard =
+        result->class == AWS_CLASS_OK || strcmp(result->error.code, "AccessDeniedException") == 0;
+    if (self->heard)
+        self->trouble.text[0] = '\0';
+    else
+        tell_trouble(self, result);
 }
 
 static void release(kinesis_t *self, batch_t *batch)
@@ -312,7 +359,7 @@ static void send_batch(kinesis_t *self, size_t count, int64_t now_ms)
     self->figures.requests++;
     batch->count = count;
     kinesis_batch_fill(&self->waiting, count, now_ms, batch->records);
-    if (submit(self, batch, &self->trouble) != 0) {
+    if (submit_batch(self, batch, &self->trouble) != 0) {
         end_all(self, batch, SCOPE_SINK, send_again);
         release(self, batch);
     }
@@ -353,17 +400,27 @@ static void send_due(kinesis_t *self)
     }
 }
 
+static void end(kinesis_t *self, const aws_result_t *result)
+{
+    if (result->tag == &self->probe) {
+        end_probe(self, result);
+        return;
+    }
+    batch_t *batch = result->tag;
+    end_batch(self, batch, result);
+    release(self, batch);
+}
+
 void kinesis_perform(kinesis_t *self)
 {
     aws_result_t result;
     aws_perform(self->aws);
     while (aws_take(self->aws, &result)) {
-        batch_t *batch = result.tag;
-        end_batch(self, batch, &result);
-        release(self, batch);
+        end(self, &result);
         aws_result_free(&result);
     }
     expire(self);
+    probe(self);
     send_due(self);
     aws_perform(self->aws);
 }

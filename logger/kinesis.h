@@ -41,6 +41,7 @@ typedef struct {
     size_t in_flight_max;      /* requests */
     long request_timeout_ms;
     int64_t deadline_ms; /* from put to RETRY; shorter than the lease */
+    int64_t probe_ms;    /* the stream is asked for so often until it was heard of; 0: never */
 } kinesis_options_t;
 
 /* NULL and a fault when the settings are wrong. */
@@ -62,7 +63,8 @@ kinesis_record_t *kinesis_take(kinesis_t *self);
 /* As http_client_wait, and ends in time for the next batch or retry. */
 void kinesis_wait(kinesis_t *self, struct pollfd *extra, size_t count, int timeout_ms);
 
-/* What the last request that failed as a whole died of; "" while the last one went through. */
+/* What the last request that failed as a whole died of; "" while the last one went through.  With
+ * probe_ms it is not empty before the stream has answered for the first time. */
 const char *kinesis_trouble(const kinesis_t *self);
 
 /* Where the AWS keys come from, for the log at start. */

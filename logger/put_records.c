@@ -21,11 +21,21 @@ bool put_records_is_stream(const char *stream)
     return bytes > 0 && bytes <= NAME_BYTES_MAX && strspn(stream, NAME_CHARACTERS) == bytes;
 }
 
-int put_records_begin(buffer_t *body, const char *stream)
+static int begin_with(buffer_t *body, const char *stream, const char *rest)
 {
     buffer_clear(body);
-    return buffer_printf(body, "{\"%s\":\"%s\",\"Records\":[",
-                         is_arn(stream) ? "StreamARN" : "StreamName", stream);
+    return buffer_printf(body, "{\"%s\":\"%s\"%s", is_arn(stream) ? "StreamARN" : "StreamName",
+                         stream, rest);
+}
+
+int put_records_begin(buffer_t *body, const char *stream)
+{
+    return begin_with(body, stream, ",\"Records\":[");
+}
+
+int put_records_probe(buffer_t *body, const char *stream)
+{
+    return begin_with(body, stream, "}");
 }
 
 static int append_base64(buffer_t *body, wire_view_t record)

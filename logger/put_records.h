@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #define PUT_RECORDS_TARGET       "Kinesis_20131202.PutRecords"
+#define PUT_RECORDS_PROBE_TARGET "Kinesis_20131202.DescribeStreamSummary"
 #define PUT_RECORDS_CONTENT_TYPE "application/x-amz-json-1.1"
 #define PUT_RECORDS_MAX          500 /* records in one request */
 #define PUT_RECORDS_CODE_BYTES   64
@@ -39,6 +40,9 @@ bool put_records_is_stream(const char *stream);
 int put_records_begin(buffer_t *body, const char *stream);
 int put_records_add(buffer_t *body, wire_view_t partition_key, wire_view_t record);
 int put_records_end(buffer_t *body);
+
+/* Writes the body of DescribeStreamSummary, which asks whether the stream is there; as above. */
+int put_records_probe(buffer_t *body, const char *stream);
 
 /* What a record counts against the limits of a request: its key and its bytes before base64. */
 size_t put_records_bytes(wire_view_t partition_key, wire_view_t record);

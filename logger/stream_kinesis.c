@@ -6,6 +6,8 @@
 
 #include <stdlib.h>
 
+#define PROBE_MS 2000
+
 /* An event whose record is on its way. */
 typedef struct entry_t {
     kinesis_record_t record;
@@ -90,6 +92,7 @@ static stream_t *kinesis_open(const logger_settings_t *settings, const char *nam
             .linger_ms = settings->linger_ms > 0 ? settings->linger_ms : -1,
             .in_flight_max = (size_t)settings->requests,
             .deadline_ms = settings->deadline_ms,
+            .probe_ms = PROBE_MS,
         },
         fault);
     if (!self->kinesis)

@@ -8,7 +8,8 @@ import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startAws } from '../aws/aws.mjs';
 import { makeCertificate } from '../aws/certificate.mjs';
-import { putAgents } from '../aws/resources.mjs';
+import { createStream, putAgents } from '../aws/resources.mjs';
+import { eventually } from '../harness/eventually.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
 import { startStack } from '../harness/stack.mjs';
@@ -59,6 +60,22 @@ test('nothing wrong: each record once, signed right, objects encrypted and check
     ({ operation }) => operation === 'Query' || operation === 'Scan',
   ).length;
   assert.ok(lookups <= 2 * AGENTS.length, `${lookups} look-ups of ${AGENTS.length} agents`);
+  await stack.stop();
+});
+
+test('a logger is not ready while its stream is not there', async (t) => {
+  const missing = `missing-${process.pid}`;
+  const { stack } = await startCloudStack(t, {
+    only: ['ingress', 'tenant-resolver'],
+    environment: { logger: { LOGGER_STREAM: `kinesis:${missing}` } },
+  });
+  const logger = stack.start('logger');
+  const readyz = async () => (await fetch(`http://${logger.admin}/readyz`)).text();
+  await eventually('it says why not', async () =>
+    assert.match(await readyz(), /^stream: Kinesis: ResourceNotFoundException/),
+  );
+  await createStream(stack.clients, missing);
+  await logger.ready();
   await stack.stop();
 });
 

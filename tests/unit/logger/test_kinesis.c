@@ -394,6 +394,43 @@ static void a_wrong_name_is_a_wrong_setting(void **state)
 #define KINESIS_TEST(function)                                                                     \
     cmocka_unit_test_setup_teardown(function, open_fixture, close_fixture)
 
+static void probe_until(fixture_t *fixture, const char *trouble)
+{
+    while (strcmp(kinesis_trouble(fixture->kinesis), trouble) != 0) {
+        kinesis_perform(fixture->kinesis);
+        kinesis_wait(fixture->kinesis, NULL, 0, 10);
+    }
+}
+
+/* A stream that nobody has heard of is no stream that can be written to. */
+static void the_stream_is_asked_for_until_it_answers(void **state)
+{
+    fixture_t *fixture = *state;
+    fixture->options.probe_ms = 1;
+    fixture->answer = ANSWER_BROKEN;
+    fixture->answers_left = 2;
+    fixture->kinesis = kinesis_new(&fixture->options, NULL);
+    assert_string_equal(kinesis_trouble(fixture->kinesis), "nothing was heard of the stream yet");
+    probe_until(fixture, "Kinesis: http_500");
+    probe_until(fixture, "");
+    assert_int_equal(loopback_requests(fixture->server), 3);
+    put(fixture, 0, "ok");
+    take(fixture, 1);
+    assert_stored_once(fixture, 0);
+    assert_int_equal(loopback_requests(fixture->server), 4);
+}
+
+static void who_may_only_write_need_not_see_the_stream(void **state)
+{
+    fixture_t *fixture = *state;
+    fixture->options.probe_ms = 1;
+    fixture->answer = ANSWER_DENIED;
+    fixture->answers_left = 1;
+    fixture->kinesis = kinesis_new(&fixture->options, NULL);
+    probe_until(fixture, "");
+    assert_int_equal(loopback_requests(fixture->server), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -403,6 +440,8 @@ int main(void)
         KINESIS_TEST(a_tenant_that_is_throttled_stops_no_others),
         KINESIS_TEST(trouble_of_the_stream_is_tried_again),
         KINESIS_TEST(trouble_that_lasts_concerns_the_sink),
+        KINESIS_TEST(the_stream_is_asked_for_until_it_answers),
+        KINESIS_TEST(who_may_only_write_need_not_see_the_stream),
         KINESIS_TEST(what_others_must_mend_comes_back_at_once),
         KINESIS_TEST(only_the_record_at_fault_is_rejected),
         KINESIS_TEST(nothing_is_rejected_before_anything_was_stored),

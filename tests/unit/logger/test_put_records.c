@@ -23,6 +23,8 @@ static void a_request_is_written(void **state)
     assert_int_equal(put_records_begin(&body, "arn:aws:kinesis:r:1:stream/s"), 0);
     assert_string_equal(body.bytes,
                         "{\"StreamARN\":\"arn:aws:kinesis:r:1:stream/s\",\"Records\":[");
+    assert_int_equal(put_records_probe(&body, "calls"), 0);
+    assert_string_equal(body.bytes, "{\"StreamName\":\"calls\"}");
     buffer_free(&body);
 }
 
