@@ -42,7 +42,6 @@ static hop_t *hop_new(int type, fault_t *fault)
     zsock_set_maxmsgsize(self->socket, (int)HOP_FRAME_BYTES_MAX);
     zsock_set_reconnect_ivl(self->socket, RECONNECT_MS);
     zsock_set_reconnect_ivl_max(self->socket, RECONNECT_MAX_MS);
-    zsock_set_ipv6(self->socket, 1);
     if (self->router)
         zsock_set_router_mandatory(self->socket, 1);
     else
@@ -53,6 +52,8 @@ static hop_t *hop_new(int type, fault_t *fault)
 hop_t *hop_bind(const char *endpoint, fault_t *fault)
 {
     hop_t *self = hop_new(ZMQ_ROUTER, fault);
+    if (self)
+        zsock_set_ipv6(self->socket, 1); /* `*` is all addresses of both kinds */
     if (self && zmq_bind(self->handle, endpoint) != 0) {
         fault_set(fault, "cannot bind %s: %s", endpoint, zmq_strerror(zmq_errno()));
         hop_destroy(&self);
@@ -63,6 +64,8 @@ hop_t *hop_bind(const char *endpoint, fault_t *fault)
 hop_t *hop_connect(const char *endpoint, fault_t *fault)
 {
     hop_t *self = hop_new(ZMQ_DEALER, fault);
+    if (self)
+        zsock_set_ipv6(self->socket, strchr(endpoint, '[') != NULL);
     if (self && zmq_connect(self->handle, endpoint) != 0) {
         fault_set(fault, "cannot connect to %s: %s", endpoint, zmq_strerror(zmq_errno()));
         hop_destroy(&self);
