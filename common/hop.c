@@ -10,6 +10,7 @@ struct hop_t {
     zsock_t *socket;
     void *handle;
     bool router;
+    bool encrypted;
 };
 
 /* Reconnecting: fast enough that a restarted neighbour is found at once, slow enough to be quiet.
@@ -49,24 +50,42 @@ static hop_t *hop_new(int type, fault_t *fault)
     return self;
 }
 
-hop_t *hop_bind(const char *endpoint, fault_t *fault)
+/* False when the socket would not be as safe as it was asked to be: it is gone then. */
+static bool encrypt(hop_t **self_p, const curve_link_t *link, fault_t *fault)
+{
+    hop_t *self = *self_p;
+    if (!self || !link || !link->curve)
+        return self != NULL;
+    self->encrypted = true;
+    int status = self->router ? curve_guard_socket(link, self->handle, fault)
+                              : curve_pin_socket(link, self->handle, fault);
+    if (status != 0) {
+        fault_blame(fault, "POSTCALL_CURVE_DIR");
+        hop_destroy(self_p);
+    }
+    return status == 0;
+}
+
+hop_t *hop_bind(const char *endpoint, const curve_link_t *link, fault_t *fault)
 {
     hop_t *self = hop_new(ZMQ_ROUTER, fault);
-    if (self)
-        zsock_set_ipv6(self->socket, 1); /* `*` is all addresses of both kinds */
-    if (self && zmq_bind(self->handle, endpoint) != 0) {
+    if (!encrypt(&self, link, fault))
+        return NULL;
+    zsock_set_ipv6(self->socket, 1); /* `*` is all addresses of both kinds */
+    if (zmq_bind(self->handle, endpoint) != 0) {
         fault_set(fault, "cannot bind %s: %s", endpoint, zmq_strerror(zmq_errno()));
         hop_destroy(&self);
     }
     return self;
 }
 
-hop_t *hop_connect(const char *endpoint, fault_t *fault)
+hop_t *hop_connect(const char *endpoint, const curve_link_t *link, fault_t *fault)
 {
     hop_t *self = hop_new(ZMQ_DEALER, fault);
-    if (self)
-        zsock_set_ipv6(self->socket, strchr(endpoint, '[') != NULL);
-    if (self && zmq_connect(self->handle, endpoint) != 0) {
+    if (!encrypt(&self, link, fault))
+        return NULL;
+    zsock_set_ipv6(self->socket, strchr(endpoint, '[') != NULL);
+    if (zmq_connect(self->handle, endpoint) != 0) {
         fault_set(fault, "cannot connect to %s: %s", endpoint, zmq_strerror(zmq_errno()));
         hop_destroy(&self);
     }
@@ -76,6 +95,8 @@ hop_t *hop_connect(const char *endpoint, fault_t *fault)
 void hop_destroy(hop_t **self_p)
 {
     if (*self_p) {
+        if ((*self_p)->encrypted)
+            curve_release_socket((*self_p)->handle);
         zsock_destroy(&(*self_p)->socket);
         free(*self_p);
         *self_p = NULL;

@@ -8,6 +8,7 @@
 #ifndef POSTCALL_COMMON_HOP_H
 #define POSTCALL_COMMON_HOP_H
 
+#include "common/curve.h"
 #include "common/fault.h"
 #include "proto/wire.h"
 
@@ -22,10 +23,11 @@
 
 typedef struct hop_t hop_t;
 
-/* Binds a ROUTER to a ZeroMQ endpoint.  A port of `*` binds any; hop_endpoint tells which. */
-hop_t *hop_bind(const char *endpoint, fault_t *fault);
+/* Binds a ROUTER to a ZeroMQ endpoint.  A port of `*` binds any; hop_endpoint tells which.  `link`
+ * says who is at the other end, and may be NULL. */
+hop_t *hop_bind(const char *endpoint, const curve_link_t *link, fault_t *fault);
 /* Makes a DEALER that connects, now or whenever the peer appears. */
-hop_t *hop_connect(const char *endpoint, fault_t *fault);
+hop_t *hop_connect(const char *endpoint, const curve_link_t *link, fault_t *fault);
 /* Closes the socket; what was sent may still leave for HOP_LINGER_MS. */
 void hop_destroy(hop_t **self_p);
 

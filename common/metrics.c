@@ -44,6 +44,13 @@ struct metrics {
     size_t count; /* metrics of all families */
 };
 
+void metrics_name(const char *daemon, const char *what, char name[METRICS_NAME_BYTES])
+{
+    snprintf(name, METRICS_NAME_BYTES, "postcall_%s_%s", daemon, what);
+    for (char *at = name; (at = strchr(at, '-'));)
+        *at = '_';
+}
+
 metrics_t *metrics_new(void)
 {
     metrics_t *self = calloc(1, sizeof(*self));

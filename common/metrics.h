@@ -29,6 +29,12 @@ typedef struct {
 /* METRIC_LABELS({"sink", "logger"}, {"reason", "rejected"}) */
 #define METRIC_LABELS(...) ((const metric_label_t[]){__VA_ARGS__, {NULL, NULL}})
 
+#define METRICS_NAME_BYTES 128
+
+/* Writes postcall_<daemon>_<what>, with underscores for the dashes of the daemon's name: for parts
+ * that several daemons have. */
+void metrics_name(const char *daemon, const char *what, char name[METRICS_NAME_BYTES]);
+
 /* NULL when memory is out. */
 metrics_t *metrics_new(void);
 

@@ -22,13 +22,6 @@ int settings_check_admin_listen(const char *text, fault_t *fault)
     return fault_set(fault, "\"%.48s\": give IP:PORT, [IPv6]:PORT, or off", text);
 }
 
-int settings_check_curve_dir(const char *text, fault_t *fault)
-{
-    (void)text;
-    return fault_set(fault, "encryption is not there yet; where nobody else can reach the "
-                            "addresses, POSTCALL_TRUST_NETWORK=true would do");
-}
-
 int settings_check_address(const char *zmq_endpoint, bool curve, bool trust_network, fault_t *fault)
 {
     if (address_check_endpoint(zmq_endpoint, fault))
@@ -36,8 +29,8 @@ int settings_check_address(const char *zmq_endpoint, bool curve, bool trust_netw
     if (curve || trust_network || address_endpoint_is_local(zmq_endpoint))
         return 0;
     return fault_set(fault,
-                     "%.64s can be reached from other machines: set POSTCALL_TRUST_NETWORK=true if "
-                     "nobody else can",
+                     "%.64s can be reached from other machines: set POSTCALL_CURVE_DIR, or "
+                     "POSTCALL_TRUST_NETWORK=true if nobody else can",
                      zmq_endpoint);
 }
 

@@ -90,10 +90,6 @@ typedef struct {
 extern const char *const settings_log_levels[];
 extern const char *const settings_log_formats[];
 
-/* Always a fault: nothing is encrypted yet, and to ignore the setting would show every transcript
- * to whoever believes that it is. */
-int settings_check_curve_dir(const char *text, fault_t *fault);
-
 /* 0 when `text` is `off` or a listen address (common/address.h). */
 int settings_check_admin_listen(const char *text, fault_t *fault);
 
@@ -110,9 +106,8 @@ int settings_check_admin_listen(const char *text, fault_t *fault);
      .check = settings_check_admin_listen, .fallback = admin_fallback,                             \
      .help = "Where /metrics, /healthz and /readyz are served: IP:PORT, or off."},                 \
     {.name = "POSTCALL_CURVE_DIR", SETTING_TEXT(structure, member.curve_dir),                      \
-     .check = settings_check_curve_dir,                                                            \
-     .help = "Directory of the CURVE keys that will encrypt what the daemons say to each other; "  \
-             "refused so far."},                                                                   \
+     .help = "Directory of CURVE keys, made by postcall-keys: what the daemons say to each other " \
+             "is encrypted, and strangers are refused."},                                          \
     {.name = "POSTCALL_TRUST_NETWORK", SETTING_BOOL(structure, member.trust_network),              \
      .fallback = "false",                                                                          \
      .help = "Allows unencrypted ZeroMQ addresses beyond this machine; whoever reaches them can "  \

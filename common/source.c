@@ -21,7 +21,8 @@ source_t *source_new(const source_options_t *options, int64_t now_ms, fault_t *f
     memcpy(self->incarnation, &incarnation, sizeof(self->incarnation));
     self->now_ms = now_ms;
     self->next_ping_ms = now_ms + options->ping_interval_ms;
-    self->hop = hop_bind(options->endpoint, fault);
+    const curve_link_t link = {.curve = options->curve, .peer = options->worker_stage};
+    self->hop = hop_bind(options->endpoint, &link, fault);
     if (!self->hop)
         source_destroy(&self);
     return self;

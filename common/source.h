@@ -13,6 +13,7 @@
 #ifndef POSTCALL_COMMON_SOURCE_H
 #define POSTCALL_COMMON_SOURCE_H
 
+#include "common/curve.h"
 #include "common/fault.h"
 #include "common/hop.h"
 #include "proto/messages.h"
@@ -29,6 +30,7 @@ typedef struct {
     int64_t ping_interval_ms; /* TIMING_PING_INTERVAL_MS */
     int64_t peer_silence_ms;  /* TIMING_PEER_SILENCE_MS */
     int64_t peer_gone_ms;     /* TIMING_PEER_GONE_MS */
+    curve_t *curve;           /* NULL: nothing is encrypted; borrowed for the source's life */
 } source_options_t;
 
 source_t *source_new(const source_options_t *options, int64_t now_ms, fault_t *fault);

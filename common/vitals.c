@@ -30,7 +30,10 @@ int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *set
     self->readiness = readiness_new(conditions);
     if (!self->metrics || !self->readiness || make_metrics(self) != 0)
         return fault_set(fault, "out of memory");
-    return 0;
+    if (!settings->curve_dir)
+        return 0;
+    self->curve = curve_open(settings->curve_dir, daemon, self->metrics, fault);
+    return self->curve ? 0 : fault_blame(fault, "POSTCALL_CURVE_DIR");
 }
 
 int vitals_serve(vitals_t *self, const settings_shared_t *settings, const char *admin_setting,
@@ -52,6 +55,7 @@ void vitals_close(vitals_t *self)
 {
     admin_destroy(&self->admin);
     readiness_destroy(&self->readiness);
+    curve_close(&self->curve);
     metrics_destroy(&self->metrics);
     hop_shutdown();
     shutdown_close();

@@ -1,12 +1,13 @@
-/* vitals: what every daemon is watched and stopped by: signals, metrics, readiness, the admin
- * endpoint that shows them, and the service manager.  Opened first and closed last, in the same
- * order everywhere.
+/* vitals: what every daemon has: signals, metrics, readiness, the admin endpoint that shows them,
+ * the service manager, and the keys of its links.  Opened first and closed last, in the same order
+ * everywhere.
  *
  * Thread rule: the main thread's; the parts have rules of their own. */
 #ifndef POSTCALL_COMMON_VITALS_H
 #define POSTCALL_COMMON_VITALS_H
 
 #include "common/admin.h"
+#include "common/curve.h"
 #include "common/fault.h"
 #include "common/metrics.h"
 #include "common/readiness.h"
@@ -21,13 +22,15 @@
 typedef struct {
     metrics_t *metrics;
     readiness_t *readiness;
+    curve_t *curve; /* NULL without POSTCALL_CURVE_DIR */
     admin_t *admin; /* NULL until vitals_serve */
     service_t service;
     metric_t *ready;
 } vitals_t;
 
-/* Starts the log, takes the signals over (from CZMQ, too), and makes registry and readiness.
- * `conditions` as in readiness_new.  0, or -1 with a fault; vitals_close is due in either case. */
+/* Starts the log, takes the signals over (from CZMQ, too), makes registry and readiness, and opens
+ * the keys of `daemon`.  `conditions` as in readiness_new.  0, or -1 with a fault; vitals_close is
+ * due in either case. */
 int vitals_open(vitals_t *self, const char *daemon, const settings_shared_t *settings,
                 const char *const *conditions, fault_t *fault);
 

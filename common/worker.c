@@ -9,6 +9,8 @@
 
 /* Of its capacity a worker gives replay tools one part in so many, while one is connected. */
 #define REPLAY_SHARE 4
+/* How long a source may take to answer over an encrypted connection before it is made anew. */
+#define HANDSHAKE_PATIENCE_MS 5000
 
 worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *fault)
 {
@@ -200,6 +202,8 @@ void worker_source_lost(worker_t *self, worker_source_t *source)
     if (!source->known)
         return;
     source->known = false;
+    source->heard = false;
+    source->connected_ms = self->now_ms;
     source->was_lost = true;
     shares_changed(self, source);
 }
@@ -229,8 +233,22 @@ static void break_silence(worker_t *self, worker_source_t *source)
     source->heard_ms = self->now_ms;
     source->bye_heard = true;
     worker_source_lost(self, source);
-    (void)worker_connect_source(source,
-                                &fault); /* without a socket: tried again at the next silence */
+    /* Without a socket: tried again at the next silence. */
+    (void)worker_connect_source(self, source, &fault);
+}
+
+/* A handshake that failed is not tried again by libzmq, and keys may have changed: so a source that
+ * was never heard over its connection gets a new one, with another of its keys if there are
+ * several. */
+static void try_keys_again(worker_t *self, worker_source_t *source)
+{
+    fault_t fault;
+    if (!self->options.curve || source->heard ||
+        self->now_ms - source->connected_ms < HANDSHAKE_PATIENCE_MS)
+        return;
+    source->connected_ms = self->now_ms;
+    source->hello_due = true;
+    (void)worker_connect_source(self, source, &fault); /* as in break_silence */
 }
 
 static void tick_source(worker_t *self, worker_source_t *source)
@@ -240,6 +258,7 @@ static void tick_source(worker_t *self, worker_source_t *source)
         return;
     if (self->now_ms - source->heard_ms > self->options.source_silence_ms)
         break_silence(self, source);
+    try_keys_again(self, source);
     if ((self->draining || source->leaving) && !source->bye_heard)
         worker_say_bye(self, source); /* again: the first may have been lost with a connection */
     if (source->known && worker_say(self, source, MESSAGE_PING, &message_ping, &ping))

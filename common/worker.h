@@ -17,6 +17,7 @@
 #ifndef POSTCALL_COMMON_WORKER_H
 #define POSTCALL_COMMON_WORKER_H
 
+#include "common/curve.h"
 #include "common/fault.h"
 #include "common/hop.h"
 #include "common/lookup.h"
@@ -50,6 +51,8 @@ typedef struct {
     lookup_resolve_t *resolve;   /* NULL: lookup_system */
     void *resolve_context;
     metrics_t *metrics; /* NULL: nothing is counted */
+    curve_t *curve;     /* NULL: nothing is encrypted; borrowed for the worker's life */
+    const char *source; /* with `curve`: whose keys those of the sources are (ENDPOINT_*_SOURCE) */
 } worker_options_t;
 
 worker_t *worker_new(const worker_options_t *options, int64_t now_ms, fault_t *fault);

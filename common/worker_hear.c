@@ -198,6 +198,7 @@ static int hear(worker_t *self, size_t index, worker_input_t *input)
         WIRE_OK)
         return not_the_protocol(input, index, "a message that cannot be read");
     source->heard_ms = self->now_ms;
+    source->heard = true;
     if (wire_equals(type, MESSAGE_REFUSE))
         return hear_refuse(self, index, input);
     if (wire_equals(type, MESSAGE_WHO))

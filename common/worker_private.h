@@ -39,6 +39,9 @@ typedef struct {
     char *endpoint;
     hop_t *hop;
     size_t place;
+    unsigned attempt; /* to connect: with CURVE, which of the source's keys is tried next */
+    bool heard;       /* since this connection was begun */
+    int64_t connected_ms;
     unsigned missed; /* look-ups in a row that did not have its address */
     bool leaving;    /* its address has vanished: it gets `bye`, and is closed when all is done */
     bool stranger;   /* asked who it is before it is told hello: see PROTOCOL.md */
@@ -101,7 +104,7 @@ void worker_close_sources(worker_t *self);
 /* Takes answers, asks again where it is time, lets those go whose address has vanished. */
 void worker_follow_names(worker_t *self);
 /* (Re)makes the source's socket; what there was before stays on failure. */
-int worker_connect_source(worker_source_t *source, fault_t *fault);
+int worker_connect_source(worker_t *self, worker_source_t *source, fault_t *fault);
 /* Another source that answers and is the same process: an address of another family, say. */
 worker_source_t *worker_twin(const worker_t *self, const worker_source_t *source);
 

@@ -1,5 +1,7 @@
 #include "common/worker_settings.h"
 
+#include "proto/endpoints.h"
+
 int worker_settings_check(const worker_settings_t *settings, const char *prefix, fault_t *fault)
 {
     if (settings->ping_interval_ms < settings->peer_silence_ms)
@@ -9,7 +11,7 @@ int worker_settings_check(const worker_settings_t *settings, const char *prefix,
 }
 
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
-                                  metrics_t *metrics, int64_t now_ms, fault_t *fault)
+                                  const vitals_t *vitals, int64_t now_ms, fault_t *fault)
 {
     const worker_options_t options = {
         .stage = sink[0],
@@ -22,7 +24,9 @@ worker_t *worker_settings_connect(const worker_settings_t *settings, const char 
         .working_interval_ms = settings->working_interval_ms,
         .gate_alone = true,
         .lookup_interval_ms = settings->lookup_interval_ms,
-        .metrics = metrics,
+        .metrics = vitals->metrics,
+        .curve = vitals->curve,
+        .source = ENDPOINT_RESOLVER_SOURCE,
     };
     worker_t *worker = worker_new(&options, now_ms, fault);
     if (worker)

@@ -3,6 +3,7 @@
 #define POSTCALL_COMMON_WORKER_SETTINGS_H
 
 #include "common/settings.h"
+#include "common/vitals.h"
 #include "common/worker.h"
 #include "proto/timing.h"
 
@@ -55,8 +56,8 @@ typedef struct {
 int worker_settings_check(const worker_settings_t *settings, const char *prefix, fault_t *fault);
 
 /* Connects as a sink's only worker_t: its stage is the sink's name.  `sink` is borrowed for the
- * worker's life: the name, then NULL. */
+ * worker's life: the name, then NULL; so are metrics and keys. */
 worker_t *worker_settings_connect(const worker_settings_t *settings, const char *const *sink,
-                                  metrics_t *metrics, int64_t now_ms, fault_t *fault);
+                                  const vitals_t *vitals, int64_t now_ms, fault_t *fault);
 
 #endif

@@ -1,6 +1,7 @@
 #include "common/worker_private.h"
 
 #include "common/log.h"
+#include "proto/endpoints.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,13 +37,18 @@ worker_source_t *worker_twin(const worker_t *self, const worker_source_t *source
 
 /* Opening and closing. */
 
-int worker_connect_source(worker_source_t *source, fault_t *fault)
+int worker_connect_source(worker_t *self, worker_source_t *source, fault_t *fault)
 {
-    hop_t *hop = hop_connect(source->endpoint, fault);
+    const char *name =
+        self->places[source->place].replay ? ENDPOINT_REPLAY_SOURCE : self->options.source;
+    const curve_link_t link = {self->options.curve, name, source->attempt++};
+    hop_t *hop = hop_connect(source->endpoint, &link, fault);
     if (!hop)
         return -1;
     hop_destroy(&source->hop);
     source->hop = hop;
+    source->heard = false;
+    source->connected_ms = self->now_ms;
     return 0;
 }
 
@@ -92,7 +98,7 @@ static worker_source_t *add_source(worker_t *self, size_t place, const char *end
     };
     if (!source->endpoint)
         fault_set(fault, "out of memory");
-    if (!source->endpoint || worker_connect_source(source, fault) != 0) {
+    if (!source->endpoint || worker_connect_source(self, source, fault) != 0) {
         close_source(source);
         return NULL;
     }
@@ -119,29 +125,21 @@ static int open_place(worker_t *self, size_t index, fault_t *fault)
     return self->lookup ? 0 : -1;
 }
 
-/* postcall_<stage>_<what> */
-static void name_metric(const worker_t *self, const char *what, char name[128])
-{
-    snprintf(name, 128, "postcall_%s_%s", self->options.stage, what);
-    for (char *at = name; (at = strchr(at, '-'));)
-        *at = '_';
-}
-
 static void make_metrics(worker_t *self)
 {
-    char name[128];
+    char name[METRICS_NAME_BYTES];
     if (!self->options.metrics)
         return;
-    name_metric(self, "source_addresses", name);
+    metrics_name(self->options.stage, "source_addresses", name);
     self->addresses =
         metrics_gauge(self->options.metrics, name, "Addresses where events are taken from.", NULL);
-    name_metric(self, "sources_connected", name);
+    metrics_name(self->options.stage, "sources_connected", name);
     self->answering =
         metrics_gauge(self->options.metrics, name, "Those of them that answer.", NULL);
-    name_metric(self, "source_addresses_ignored_total", name);
+    metrics_name(self->options.stage, "source_addresses_ignored_total", name);
     self->ignored = metrics_counter(self->options.metrics, name,
                                     "Addresses in answers that were too many to connect to.", NULL);
-    name_metric(self, "source_lookups_failed_total", name);
+    metrics_name(self->options.stage, "source_lookups_failed_total", name);
     self->lookups_failed = metrics_counter(self->options.metrics, name,
                                            "Look-ups of names that gave no address.", NULL);
 }

@@ -154,6 +154,7 @@ static int open_delivery(daemon_t *self, fault_t *fault)
                      .suspect_interval_ms = settings->suspect_interval_ms,
                      .unknown_agent_ms = settings->unknown_agent_seconds * 1000},
         .source = {.endpoint = self->settings.bind,
+                   .curve = self->vitals.curve,
                    .worker_stage = STAGE_TENANT_RESOLVER,
                    .sinks = self->sinks,
                    .ping_interval_ms = settings->ping_interval_ms,

@@ -47,8 +47,8 @@ static int open_daemon(daemon_t *self, fault_t *fault)
     if (vitals_open(&self->vitals, "logger", &settings->shared, conditions, fault) != 0 ||
         open_stream(self, fault) != 0)
         return -1;
-    self->worker = worker_settings_connect(&settings->worker, sink, self->vitals.metrics,
-                                           clock_now_ms(), fault);
+    self->worker =
+        worker_settings_connect(&settings->worker, sink, &self->vitals, clock_now_ms(), fault);
     return self->worker
                ? vitals_serve(&self->vitals, &settings->shared, "LOGGER_ADMIN_LISTEN", fault)
                : -1;

@@ -7,6 +7,11 @@
 
 #include <stddef.h>
 
+/* The sources, by the names that their keys have. */
+#define ENDPOINT_INGRESS_SOURCE  "ingress"
+#define ENDPOINT_REPLAY_SOURCE   "postcall-replay"
+#define ENDPOINT_RESOLVER_SOURCE "tenant-resolver"
+
 /* ingress ══▶ tenant-resolver */
 #define ENDPOINT_INGRESS         "tcp://127.0.0.1:5601"
 #define ENDPOINT_INGRESS_BIND    "INGRESS_BIND"

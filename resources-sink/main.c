@@ -72,8 +72,8 @@ static int open_daemon(daemon_t *self, fault_t *fault)
         fault);
     if (!self->batches)
         return -1;
-    self->worker = worker_settings_connect(&settings->worker, sink, self->vitals.metrics,
-                                           clock_now_ms(), fault);
+    self->worker =
+        worker_settings_connect(&settings->worker, sink, &self->vitals, clock_now_ms(), fault);
     return self->worker ? vitals_serve(&self->vitals, &settings->shared,
                                        "RESOURCES_SINK_ADMIN_LISTEN", fault)
                         : -1;

@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/shutdown.h"
 #include "common/vitals.h"
+#include "proto/endpoints.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
 #include "tenant-resolver/directory.h"
@@ -72,10 +73,13 @@ static int open_relay(daemon_t *self, fault_t *fault)
                      .refused_retry_ms = TIMING_REFUSED_RETRY_MS,
                      .working_interval_ms = worker->working_interval_ms,
                      .lookup_interval_ms = worker->lookup_interval_ms,
-                     .metrics = self->vitals.metrics},
+                     .metrics = self->vitals.metrics,
+                     .curve = self->vitals.curve,
+                     .source = ENDPOINT_INGRESS_SOURCE},
         .downstream = {.ping_interval_ms = worker->ping_interval_ms,
                        .peer_silence_ms = worker->peer_silence_ms,
-                       .peer_gone_ms = settings->peer_gone_ms},
+                       .peer_gone_ms = settings->peer_gone_ms,
+                       .curve = self->vitals.curve},
         .endpoints = {settings->bind_logger, settings->bind_recorder,
                       settings->bind_resources_sink},
         .agents = {.ttl_ms = settings->cache_ttl_seconds * 1000,

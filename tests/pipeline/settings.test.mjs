@@ -212,7 +212,6 @@ function wrongValues({ right }) {
 const WRONG = {
   INGRESS_LISTEN: ['3003', 'nowhere:3003', '127.0.0.1:70000'],
   INGRESS_SINKS: ['logger,loger', 'logger,recorder,logger'],
-  POSTCALL_CURVE_DIR: ['/etc/postcall/curve'],
   TENANT_DIRECTORY: ['file:', 'tenants.json', 'DynamoDB'],
   S3_RECORDINGS_PREFIX: ['/recordings/', 'a//b', '../a'],
   LOGGER_STREAM: ['kinesis:', 'file:', 'agent-logs'],

@@ -63,9 +63,9 @@ static void break_after(size_t before, size_t bare)
     fault_t fault;
     hop_route_t route;
     zmq_msg_t body;
-    hop_t *source = hop_bind("tcp://127.0.0.1:*", &fault);
+    hop_t *source = hop_bind("tcp://127.0.0.1:*", NULL, &fault);
     assert_non_null(source);
-    hop_t *worker = hop_connect(hop_endpoint(source), &fault);
+    hop_t *worker = hop_connect(hop_endpoint(source), NULL, &fault);
     assert_non_null(worker);
     send_text(worker, NULL, NULL);
     receive_route(source, &route);

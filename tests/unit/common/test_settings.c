@@ -179,13 +179,10 @@ static const struct {
     {"PROVIDER_SECRET_FILE=/nowhere",
      "PROVIDER_SECRET_FILE: cannot open \"/nowhere\": No such file or directory"},
     {"SAMPLE_BIND=tcp://*:5601",
-     "SAMPLE_BIND: tcp://*:5601 can be reached from other machines: set "
+     "SAMPLE_BIND: tcp://*:5601 can be reached from other machines: set POSTCALL_CURVE_DIR, or "
      "POSTCALL_TRUST_NETWORK=true if nobody else can"},
-    {"POSTCALL_CURVE_DIR=/keys", "POSTCALL_CURVE_DIR: encryption is not there yet; where nobody "
-                                 "else can reach the addresses, POSTCALL_TRUST_NETWORK=true would "
-                                 "do"},
     {"SAMPLE_CONNECT=tcp://127.0.0.1:1,tcp://peer:2",
-     "SAMPLE_CONNECT: tcp://peer:2 can be reached from other machines: set "
+     "SAMPLE_CONNECT: tcp://peer:2 can be reached from other machines: set POSTCALL_CURVE_DIR, or "
      "POSTCALL_TRUST_NETWORK=true if nobody else can"},
 };
 

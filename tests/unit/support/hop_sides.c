@@ -251,14 +251,14 @@ static void bare_opened(side_bare_t *self, const fault_t *fault)
 void side_bare_connect(side_bare_t *self, const char *endpoint)
 {
     fault_t fault = {{0}};
-    *self = (side_bare_t){.hop = hop_connect(endpoint, &fault)};
+    *self = (side_bare_t){.hop = hop_connect(endpoint, NULL, &fault)};
     bare_opened(self, &fault);
 }
 
 void side_bare_bind(side_bare_t *self)
 {
     fault_t fault = {{0}};
-    *self = (side_bare_t){.hop = hop_bind("tcp://127.0.0.1:*", &fault)};
+    *self = (side_bare_t){.hop = hop_bind("tcp://127.0.0.1:*", NULL, &fault)};
     bare_opened(self, &fault);
 }
 
