@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { eventually } from '../harness/eventually.mjs';
+import { assertAllThere } from '../harness/judge.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
 import { listed, replay, replayInto, startReplay, summaryOf } from '../harness/replay.mjs';
@@ -204,6 +205,45 @@ test('the tenant that a call got from a replay holds for what is replayed later'
   assert.equal((await replayInto(stack, [...dead, 'post_call_audio'])).code, 0);
   stack.tenants = known;
   await stack.settled(load);
+  await stack.stop();
+});
+
+test('a call that went to a wrong tenant moves to the right one, whole, and stays there', async (t) => {
+  const stack = await open(t);
+  const conversationId = 'conv_moving';
+  const parts = [
+    transcription(1, { agentId: 'agent_third', conversationId }),
+    audio(2, { agentId: 'agent_third', conversationId, bytes: 200_000 }),
+  ];
+  const load = await runLoad(stack.url, [...parts, ...calls(5, 50)]);
+  await quiet(stack, load);
+  const moved = TENANTS.filter(({ agentId }) => agentId !== 'agent_third');
+  moved.push(tenantItem('agent_third', 'B0900009', 'L0900009'));
+  stack.writeTenants(moved);
+  const args = [stack.dataDirectory, '--conversation', conversationId];
+  const result = await replayInto(stack, [...args, '--reassign']);
+  assert.equal(result.code, 0, result.stderr + result.stdout);
+  stack.tenants = moved;
+  const whole = async (records) => {
+    const evidence = await stack.evidence();
+    const kept = evidence.records.filter(records);
+    assertAllThere({ tenants: moved, ...load, ...evidence, records: kept });
+  };
+  // The stream keeps what was taken back: its first record, and the one that deletes it.
+  const gone = ({ text }) => JSON.parse(text).businessId !== 'B0300003';
+  await whole(gone);
+  const old = (await stack.evidence()).records.filter((record) => !gone(record));
+  const operations = old.map(({ text }) => JSON.parse(text).operation);
+  assert.equal(operations[0], 'create');
+  assert.ok(operations.slice(1).every((operation) => operation === 'delete'));
+  assert.ok(operations.length > 1);
+  // A replay that reassigns nothing goes by what was recorded last, and not by the outcome log.
+  stack.writeTenants(TENANTS);
+  const plain = await replayInto(stack, args);
+  assert.equal(plain.code, 0, plain.stderr + plain.stdout);
+  await whole(gone);
+  const [shown] = await listed([stack.dataDirectory, '--conversation', conversationId]);
+  assert.equal(shown.tenant, 'B0900009:L0900009');
   await stack.stop();
 });
 
