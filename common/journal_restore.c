@@ -227,6 +227,7 @@ int journal_outcomes_restore(journal_t *self, journal_segment_t *segment, bool r
     work.table = journal_table_new(self, segment, fault);
     if (!work.table)
         return -1;
+    found->damaged_files += !there.has_header; /* stable before the segment's first event is */
     bool stable =
         there.has_header && is_stable(self, &of, recent, work.table, &segment->settled_by_all);
     int status = 0;

@@ -44,7 +44,7 @@ typedef struct {
     log_state_t told_full;
     metric_t *full_in_seconds;
     metric_t *journal_bytes, *journal_max_bytes, *segments, *syncs, *stored, *deleted_early,
-        *damaged;
+        *damaged, *damaged_files;
 } daemon_t;
 
 /* A socket that systemd or a predecessor hands over, so that a restart refuses nothing; or -1. */
@@ -132,6 +132,8 @@ static int open_journal(daemon_t *self, fault_t *fault)
     if (!self->journal)
         return fault_blame(fault, "INGRESS_DATA_DIR");
     log_found(&found);
+    self->damaged_records = found.damaged_records;
+    metric_set(self->damaged_files, (double)found.damaged_files);
     expire_letters(self);
     return 0;
 }
@@ -203,6 +205,8 @@ static void make_metrics(daemon_t *self)
                         "Settled segments deleted before the retention time.", NULL);
     self->damaged = metrics_counter(metrics, "postcall_ingress_journal_damaged_records_total",
                                     "Records set aside as damaged.", NULL);
+    self->damaged_files = metrics_counter(metrics, "postcall_ingress_journal_damaged_files_total",
+                                          "Files that the start found damaged as a whole.", NULL);
 }
 
 static int open_daemon(daemon_t *self, fault_t *fault)

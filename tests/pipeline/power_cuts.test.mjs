@@ -15,6 +15,9 @@ const skip = mayNotTrace();
 const MORE = Number(process.env.CRASH_IMAGES ?? 1); // by chance, at each cut
 const SEED = Number(process.env.CRASH_SEED ?? 1);
 
+// The ways of images.mjs in which no file is half there.
+const UNTORN = ['synced', 'all', 'names', 'bytes'];
+
 const events = (from, to) =>
   Array.from({ length: to - from }, (_, index) => mixedEvent(from + index));
 
@@ -86,7 +89,10 @@ async function checkCuts(t, recording, sent) {
     }
     for (const { where, promised, images } of cuts) {
       for (const [way, image] of images) {
-        const wrong = promises.broken(promised, await known.get(image.key).found);
+        const found = await known.get(image.key).found;
+        const wrong = promises.broken(promised, found);
+        if (UNTORN.includes(way) && found.damaged_records + found.damaged_files > 0)
+          wrong.push('what is whole is called damaged');
         assert.deepEqual(wrong, [], `${where}, ${way}`);
       }
     }

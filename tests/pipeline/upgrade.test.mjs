@@ -8,6 +8,7 @@ import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { decode, encode } from '@msgpack/msgpack';
 import { Dealer, Router } from 'zeromq';
+import { webhooksOf } from '../crash/leftover.mjs';
 import { eventually } from '../harness/eventually.mjs';
 import { freePorts } from '../harness/ports.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
@@ -23,25 +24,13 @@ before(async () => {
 });
 after(() => postgres.destroy());
 
-function webhooksOf(version) {
-  return readFileSync(join(VERSIONS, version, 'webhooks.ndjson'), 'utf8')
-    .split('\n')
-    .filter((line) => line)
-    .map((line) => JSON.parse(line))
-    .map((event) => ({
-      ...event,
-      body: Buffer.from(event.body, 'base64'),
-      audio: event.audio && Buffer.from(event.audio, 'base64'),
-    }));
-}
-
 async function open(t, options) {
   const stack = await startStack(options);
   t.after(() => stack.destroy());
   return stack;
 }
 
-for (const version of readdirSync(VERSIONS)) {
+for (const version of readdirSync(VERSIONS).filter((name) => /^v\d+$/.test(name))) {
   test(`${version}: a slot is finished, into rows, records and objects`, async (t) => {
     const environment = (stack) => {
       cpSync(join(VERSIONS, version, 'ingress'), stack.dataDirectory, { recursive: true });
@@ -49,7 +38,7 @@ for (const version of readdirSync(VERSIONS)) {
       return short({ ingress: { INGRESS_UNKNOWN_AGENT_SECONDS: '0' } });
     };
     const stack = await open(t, { postgres, environment });
-    const events = webhooksOf(version);
+    const events = webhooksOf(join(VERSIONS, version));
     const dead = (event) => event.agentId === 'agent_nobody' || event.type === 'unparsable';
     const accepted = events.filter((event) => !dead(event));
     const { rows } = await stack.settled({ accepted, attempted: events });
