@@ -12,8 +12,7 @@
 
 static slot_keeper_t keeper_of(journal_t *self)
 {
-    return (slot_keeper_t){.path = self->slot.path,
-                           .directory = self->slot.directory,
+    return (slot_keeper_t){.directory = self->slot.directory,
                            .reassignments = self->requests.reassignments,
                            .gate = &self->requests.gate,
                            .erasures = &self->requests.erasures};

@@ -22,7 +22,8 @@ static bool is_the_place(int fd, const slot_erasure_t *erasure)
     journal_record_t record;
     struct stat status;
     const disk_erasure_t *place = &erasure->place;
-    if (fstat(fd, &status) || file_read_at(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) ||
+    if (erasure->record_bytes < JOURNAL_FRAME_BYTES || fstat(fd, &status) ||
+        file_read_at(fd, bytes, sizeof(bytes), 0) != sizeof(bytes) ||
         journal_file_header_read(bytes, &header) != 0)
         return false;
     slot_erasure_file_id(header.file_id, id);
@@ -46,11 +47,9 @@ static int overwrite(const slot_keeper_t *keeper, int fd, const slot_erasure_t *
     return status == 0 ? fdatasync(fd) : -1;
 }
 
-static int erase_record(const slot_keeper_t *keeper, const char *name,
+static int erase_record(const slot_keeper_t *keeper, const char *path,
                         const slot_erasure_t *erasure, fault_t *fault)
 {
-    char path[sizeof("segments/") + NAME_MAX];
-    snprintf(path, sizeof(path), "segments/%s", name);
     int fd = openat(keeper->directory, path, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return errno == ENOENT ? 0 : fault_set_errno(fault, errno, "file '%s'", path);
@@ -100,7 +99,7 @@ static int erase_letter(const slot_keeper_t *keeper, const char *name, fault_t *
 int slot_erase(const slot_keeper_t *keeper, const slot_erasure_t *erasure, fault_t *fault)
 {
     const disk_erasure_t *place = &erasure->place;
-    char name[JOURNAL_NAME_BYTES * 4];
+    char name[NAME_MAX], path[sizeof("segments/") + NAME_MAX];
     uint64_t number;
     const char *suffix;
     if (place->file.length >= sizeof(name))
@@ -112,9 +111,13 @@ int slot_erase(const slot_keeper_t *keeper, const slot_erasure_t *erasure, fault
                                     fault);
     if (journal_body_name_parse(place->file, &number) == 0)
         return erase_body(keeper, number, fault);
-    if (journal_name_parse(name, &number, &suffix) == 0 && erasure->record_bytes > 0 &&
-        (strcmp(suffix, JOURNAL_NAME_SEGMENT) == 0 || strcmp(suffix, JOURNAL_NAME_OUTCOMES) == 0))
+    if (strcmp(name, SLOT_REPLAYED_FILE) == 0)
         return erase_record(keeper, name, erasure, fault);
+    if (journal_name_parse(name, &number, &suffix) == 0 &&
+        (strcmp(suffix, JOURNAL_NAME_SEGMENT) == 0 || strcmp(suffix, JOURNAL_NAME_OUTCOMES) == 0)) {
+        snprintf(path, sizeof(path), "segments/%s", name);
+        return erase_record(keeper, path, erasure, fault);
+    }
     if (dead_letter_stem_length(name) > 0)
         return erase_letter(keeper, name, fault);
     return 0; /* nothing of ours has such a name */

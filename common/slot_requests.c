@@ -123,9 +123,9 @@ int slot_request_erase(int slot_directory, const slot_erasure_t *erasures, size_
 }
 
 /* Carries requests out while nobody else has the slot; -1 also when somebody took it. */
-static int run_unheld(const char *slot_path, int slot_directory, fault_t *fault)
+static int run_unheld(int slot_directory, fault_t *fault)
 {
-    slot_keeper_t keeper = {.path = slot_path, .directory = slot_directory};
+    slot_keeper_t keeper = {.directory = slot_directory};
     keeper.reassignments = reassignments_new(slot_directory, fault);
     int status = keeper.reassignments ? slot_requests_run(&keeper, fault) : -1;
     reassignments_destroy(&keeper.reassignments);
@@ -143,7 +143,7 @@ int slot_request_settle(const char *slot_path, int slot_directory, const char *n
         return fault_set_errno(fault, errno, "lock of '%s'", slot_path);
     int status = 0;
     if (flock(lock, LOCK_EX | LOCK_NB) == 0)
-        status = run_unheld(slot_path, slot_directory, fault) == 0 ? 1 : -1;
+        status = run_unheld(slot_directory, fault) == 0 ? 1 : -1;
     (void)close(lock);
     return status;
 }

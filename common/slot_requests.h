@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #define SLOT_REQUESTS_DIRECTORY "requests"
+#define SLOT_REPLAYED_FILE      "replayed" /* resolutions that replays were told */
 #define SLOT_REQUEST_NAME_BYTES 64
 #define SLOT_REQUEST_BYTES_MAX  ((size_t)256 << 20)
 
@@ -54,8 +55,7 @@ int slot_request_settle(const char *slot_path, int slot_directory, const char *n
 /* Answering, under the slot's lock. */
 
 typedef struct {
-    const char *path; /* of the slot */
-    int directory;    /* the slot, open */
+    int directory; /* the slot, open */
     reassignments_t *reassignments;
     pthread_mutex_t *gate;      /* held while a record is overwritten, or NULL */
     _Atomic uint64_t *erasures; /* counts records that were overwritten, or NULL */

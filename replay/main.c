@@ -1,12 +1,14 @@
 /* replay: shows, checks and sends again what an ingress has kept.
  *
  * It reads the journal of a running ingress, or a copy of one, and writes nothing there but for the
- * marks of dead letters that it settled.  If it dies nothing is lost: what it was about is replayed
- * again when it is resumed, which the sinks make harmless. */
+ * marks of dead letters that it settled, and what it asks the ingress to record or erase.  If it
+ * dies nothing is lost: what it was about is replayed again when it is resumed, which the sinks
+ * make harmless. */
 #include "replay/capture.h"
 #include "replay/check.h"
 #include "replay/list.h"
 #include "replay/options.h"
+#include "replay/purge.h"
 #include "replay/run.h"
 #include "replay/show.h"
 
@@ -24,6 +26,8 @@ static int run_command(const options_t *options, capture_t *capture, fault_t *fa
         return show_run(options, capture, fault);
     case COMMAND_CHECK:
         return check_run(options, capture, fault);
+    case COMMAND_PURGE:
+        return purge_run(options, capture, fault);
     }
     return fault_set(fault, "no such command");
 }

@@ -71,7 +71,7 @@ static const option_t table[] = {
      "TIME", RUN_AND_LIST},
     {{.name = "--provider", SETTING_TEXT(options_t, words.provider),
       .help = "Events of this provider."},
-     "NAME", RUN_AND_LIST},
+     "NAME", RUN_AND_LIST | ON(COMMAND_PURGE)},
     {{.name = "--type", SETTING_TEXT(options_t, words.event_type),
       .help = "Events of this type: " EVENT_TRANSCRIPTION ", " EVENT_AUDIO " or " EVENT_FAILURE
               "."},
@@ -84,7 +84,7 @@ static const option_t table[] = {
      "ID", RUN_AND_LIST},
     {{.name = "--conversation", SETTING_TEXT(options_t, words.conversation),
       .help = "Events of this conversation."},
-     "ID", RUN_AND_LIST},
+     "ID", RUN_AND_LIST | ON(COMMAND_PURGE)},
     {{.name = "--event", SETTING_TEXT(options_t, words.event), .check = check_event_id,
       .help = "The event with this id."},
      "ID", RUN_AND_LIST},
@@ -112,7 +112,7 @@ static const option_t table[] = {
     {{.name = "--bind", SETTING_ADDRESS(options_t, run.bind), .fallback = ENDPOINT_REPLAY,
       .help = "Where tenant-resolvers connect: their " ENDPOINT_REPLAY_CONNECT
               ". One that other machines reach needs POSTCALL_TRUST_NETWORK=true."},
-     "ADDRESS", RUN},
+     "ADDRESS", RUN | ON(COMMAND_PURGE)},
     {{.name = "--rate", SETTING_INTEGER(options_t, run.rate), .min = 1, .max = 1000000,
       .fallback_words = "no limit",
       .help = "Events a second, at most."},
@@ -120,7 +120,7 @@ static const option_t table[] = {
     {{.name = "--state", SETTING_TEXT(options_t, run.state), .fallback = "postcall-replay.state",
       .help = "The file that a replay which is stopped leaves, to be resumed from; deleted when "
               "it has come to its end."},
-     "FILE", RUN},
+     "FILE", RUN | ON(COMMAND_PURGE)},
     {{.name = "--resume", SETTING_BOOL(options_t, run.resume),
       .help = "Goes on where the replay with the same arguments was stopped."},
      NULL, RUN},
@@ -143,11 +143,11 @@ static const option_t table[] = {
     {{.name = "--give-up-seconds", SETTING_INTEGER(options_t, run.give_up_seconds),
       .min = 1, .max = 604800, .fallback = "300",
       .help = "Stops, to be resumed, when no sink has settled anything for so long."},
-     "N", RUN},
+     "N", RUN | ON(COMMAND_PURGE)},
     {{.name = "--drain-seconds", SETTING_INTEGER(options_t, run.drain_seconds),
       .min = 0, .max = 3600, .fallback = "10",
       .help = "How long to wait for what is on its way after Ctrl-C or SIGTERM."},
-     "N", RUN},
+     "N", RUN | ON(COMMAND_PURGE)},
 };
 /* clang-format on */
 
@@ -164,6 +164,8 @@ static const struct {
     {"show", COMMAND_SHOW, "ID PATH...",
      "shows an event, or all of a conversation: header, life, webhook"},
     {"check", COMMAND_CHECK, "PATH...", "reads every record and says what is damaged"},
+    {"purge", COMMAND_PURGE, "--conversation ID PATH...",
+     "removes a call from the sinks, and then from the journal"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -331,6 +333,8 @@ static int check_together(options_t *options, fault_t *fault)
                                     ? "an event id or a conversation, and then a PATH, is needed"
                                     : "a PATH is needed: see --help");
     options->dead = options->dead || words->reason;
+    if (options->command == COMMAND_PURGE && !words->conversation)
+        return fault_set(fault, "purge needs --conversation ID");
     bool filtered = words->since || words->until || words->provider || words->event_type ||
                     words->tenant || words->agent || words->conversation || words->event ||
                     words->sinks.count > 0 || options->dead;

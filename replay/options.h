@@ -8,7 +8,7 @@
 #include "common/settings.h"
 #include "replay/filter.h"
 
-typedef enum { COMMAND_RUN, COMMAND_LIST, COMMAND_SHOW, COMMAND_CHECK } command_t;
+typedef enum { COMMAND_RUN, COMMAND_LIST, COMMAND_SHOW, COMMAND_CHECK, COMMAND_PURGE } command_t;
 
 /* Texts as they were given; `filter` is made of them. */
 typedef struct {
@@ -24,6 +24,7 @@ typedef struct {
     bool resume;
     bool unsettled;
     bool reassign;
+    bool deletes; /* of a purge: events are not written, but removed */
     bool no_mark;
     int64_t unknown_agent_seconds;
     int64_t give_up_seconds;

@@ -1,25 +1,29 @@
 #include "replay/replayed.h"
 
 #include "common/offload.h"
+#include "common/slot_requests.h"
+#include "replay/tell_slot.h"
 #include "replay/tenant_log.h"
 
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define LOG_NAME "replayed"
-
 typedef struct {
     tenant_log_t *log; /* NULL until somebody asks for it */
     bool dirty;
+    tell_slot_t told; /* reassignments that who has the slot is yet to know */
 } kept_t;
 
 /* One sync of every log that is dirty. */
 typedef struct {
+    const capture_t *capture;
     tenant_log_t **logs;
+    tell_slot_t *told; /* for each slot */
     size_t count;
     uint64_t upto; /* what is durable then */
     bool failed;
+    fault_t fault;
 } sync_t;
 
 struct replayed_t {
@@ -38,6 +42,12 @@ static void run_sync(void *context, void *job)
     (void)context;
     for (size_t i = 0; i < sync->count; i++)
         sync->failed = tenant_log_sync(sync->logs[i]) != 0 || sync->failed;
+    for (size_t i = 0; i < sync->capture->count; i++) {
+        if (!sync->failed && sync->told[i].count > 0)
+            sync->failed =
+                tell_slot_now(&sync->told[i], &sync->capture->slots[i], &sync->fault) != 0;
+        tell_slot_free(&sync->told[i]);
+    }
 }
 
 replayed_t *replayed_new(const capture_t *capture, const char *loose_log, fault_t *fault)
@@ -51,10 +61,13 @@ replayed_t *replayed_new(const capture_t *capture, const char *loose_log, fault_
     self->loose_log = loose_log;
     self->kept = calloc(capture->count, sizeof(*self->kept));
     self->sync.logs = calloc(capture->count, sizeof(*self->sync.logs));
+    self->sync.told = calloc(capture->count, sizeof(*self->sync.told));
+    self->sync.capture = capture;
     self->offload = offload_new(1, run_sync, NULL, fault);
-    if (!self->kept || !self->sync.logs)
+    bool complete = self->kept && self->sync.logs && self->sync.told;
+    if (!complete)
         fault_set(fault, "out of memory");
-    if (!self->kept || !self->sync.logs || !self->offload)
+    if (!complete || !self->offload)
         replayed_destroy(&self);
     return self;
 }
@@ -65,8 +78,13 @@ void replayed_destroy(replayed_t **self_p)
     if (!self)
         return;
     offload_destroy(&self->offload); /* what is being synced is finished first */
-    for (size_t i = 0; self->kept && i < self->capture->count; i++)
+    for (size_t i = 0; self->kept && i < self->capture->count; i++) {
         tenant_log_close(&self->kept[i].log);
+        tell_slot_free(&self->kept[i].told);
+        if (self->sync.told)
+            tell_slot_free(&self->sync.told[i]);
+    }
+    free(self->sync.told);
     free(self->kept);
     free(self->sync.logs);
     free(self);
@@ -83,8 +101,8 @@ static int log_of(replayed_t *self, size_t slot, kept_t **kept, fault_t *fault)
         if (!self->loose_log)
             return 0;
         snprintf(path, sizeof(path), "%s", self->loose_log);
-    } else if (snprintf(path, sizeof(path), "%s/" LOG_NAME, self->capture->slots[slot].slot_path) >=
-               (int)sizeof(path)) {
+    } else if (snprintf(path, sizeof(path), "%s/" SLOT_REPLAYED_FILE,
+                        self->capture->slots[slot].slot_path) >= (int)sizeof(path)) {
         return fault_set(fault, "a path is too long");
     }
     *kept = &self->kept[slot];
@@ -109,8 +127,11 @@ int replayed_add(replayed_t *self, size_t slot, const disk_resolution_t *resolut
     int found = log_of(self, slot, &kept, fault);
     if (found == 0)
         return fault_set(fault, "there is no place to keep whose a call is");
+    bool tells = resolution->former.count > 0 && self->capture->slots[slot].directory >= 0;
     if (found < 0 || tenant_log_add(kept->log, resolution, fault) != 0)
         return -1;
+    if (tells && tell_slot_add(&kept->told, resolution) != 0)
+        return fault_set(fault, "out of memory");
     kept->dirty = true;
     self->added++;
     return 0;
@@ -132,6 +153,8 @@ static int begin_sync(replayed_t *self)
     for (size_t i = 0; i < self->capture->count; i++) {
         if (!self->kept[i].dirty)
             continue;
+        self->sync.told[i] = self->kept[i].told;
+        self->kept[i].told = (tell_slot_t){0};
         self->sync.logs[self->sync.count++] = self->kept[i].log;
         self->kept[i].dirty = false;
     }
@@ -147,7 +170,9 @@ int replayed_turn(replayed_t *self, fault_t *fault)
             self->durable = self->sync.upto;
     }
     if (self->sync.failed)
-        return fault_set(fault, "what a resolver said cannot be kept on disk");
+        return self->sync.fault.text[0]
+                   ? fault_set(fault, "%s", self->sync.fault.text)
+                   : fault_set(fault, "what a resolver said cannot be kept on disk");
     if (!self->syncing && self->durable < self->added) {
         if (begin_sync(self) != 0)
             return fault_set(fault, "out of memory");

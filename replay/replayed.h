@@ -1,6 +1,9 @@
 /* replayed: the resolutions that replays were told, of every slot of a capture, in the slot's file
  * `replayed` (tenant_log).
  *
+ * A call that was given to another tenant is told to the process that has the slot, too, before it
+ * counts as durable: so that process delivers nothing of it to the old tenant any more.
+ *
  * Syncs run on a thread of their own; whoever waits for one asks replayed_durable.  One owner, one
  * thread. */
 #ifndef POSTCALL_REPLAY_REPLAYED_H

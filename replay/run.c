@@ -269,10 +269,12 @@ int run_run(const options_t *options, capture_t *capture, fault_t *fault)
     static const settings_shared_t log = {.log_level = LOG_LEVEL_INFO};
     char loose_log[PATH_MAX];
     snprintf(loose_log, sizeof(loose_log), "%s" LOOSE_SUFFIX, options->run.state);
-    run_t self = {
-        .options = options,
-        .capture = capture,
-        .selecting = {.filter = &options->filter, .dead = options->dead, .loose_log = loose_log}};
+    run_t self = {.options = options,
+                  .capture = capture,
+                  .selecting = {.filter = &options->filter,
+                                .dead = options->dead,
+                                .every_sink = options->run.deletes,
+                                .loose_log = loose_log}};
     while (route_sink_names[self.sinks])
         self.sinks++;
     int status = vitals_open(&self.vitals, "replay", &log, no_conditions, fault);

@@ -56,6 +56,7 @@ static void fill_message(run_t *self, const item_t *item, const disk_event_t *ev
     *message = (message_event_t){
         .sequence = item->number,
         .event_id = event->event_id,
+        .deletes = self->options->run.deletes,
         .reassign = self->options->run.reassign,
         .provider = event->provider,
         .event_type = event->event_type,
@@ -90,10 +91,15 @@ static given_t give(run_t *self, const item_t *item, const selection_event_t *ev
     zmq_msg_t body;
     fill_message(self, item, &event->event, &message);
     message.alone = alone;
-    given_t given = fill_body(self, event, message.resolved && !message.record_calls, &body);
+    given_t given = GIVEN;
+    if (message.deletes)
+        (void)zmq_msg_init(&body); /* cannot fail; a deletion needs no webhook */
+    else
+        given = fill_body(self, event, message.resolved && !message.record_calls, &body);
     if (given != GIVEN)
         return given;
-    if (!source_give(self->source, peer, &message, &body, leases->sinks, leases->numbers))
+    if (!source_give(self->source, peer, &message, message.deletes ? NULL : &body, leases->sinks,
+                     leases->numbers))
         given = GIVEN_TO_NOBODY;
     zmq_msg_close(&body);
     return given;

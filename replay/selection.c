@@ -10,6 +10,7 @@ struct selection_t {
     const capture_t *capture;
     const filter_t *filter;
     bool unsettled;
+    bool every_sink;
     tenants_t *tenants;
     walk_t *walk, *again; /* NULL when it is about letters */
     letter_walk_t *letters, *letters_again;
@@ -39,6 +40,7 @@ selection_t *selection_new(const capture_t *capture, const selection_options_t *
     self->capture = capture;
     self->filter = options->filter;
     self->unsettled = options->unsettled;
+    self->every_sink = options->every_sink;
     self->tenants = tenants_new(capture, options->loose_log, fault);
     if (!self->tenants || !make_walks(self, options->dead, fault))
         selection_destroy(&self);
@@ -190,8 +192,8 @@ static int select_letter(selection_t *self, const selection_place_t *place,
         return 0;
     uint32_t routed =
         route_sink_bits(event->event.provider, event->event.event_type, route_sink_names);
-    event->wanted =
-        place->letters & SELECTION_FOR_ALL ? routed & self->filter->sinks : routed & place->letters;
+    bool for_all = self->every_sink || place->letters & SELECTION_FOR_ALL;
+    event->wanted = routed & (for_all ? self->filter->sinks : place->letters);
     self->homeless += !event->wanted;
     if (!event->wanted)
         return 0;

@@ -47,6 +47,7 @@ typedef struct {
     const filter_t *filter; /* borrowed */
     bool dead;              /* the open dead letters, and not the segments */
     bool unsettled;         /* only for sinks that have not settled it */
+    bool every_sink;        /* a dead letter is for all sinks of its type, wherever it died */
     const char *loose_log;  /* as in replayed_new */
 } selection_options_t;
 
