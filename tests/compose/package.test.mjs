@@ -86,6 +86,9 @@ describe('the Debian package', { skip: noEngine }, () => {
       const page = await inside(`man --warnings ${program.split('/').pop()} 2>&1`);
       assert.match(page, /^NAME$/m);
       assert.doesNotMatch(page, /warning/);
+      const help = await inside(`${program} --help`);
+      for (const [, option] of help.matchAll(/^ {2}(--[a-z-]+)/gm))
+        assert.match(page.replace(/\u2010\n +/g, ''), new RegExp(`${option}\\b`), program);
     }
   });
 
