@@ -54,7 +54,7 @@ describe('scaled', { skip: noEngine }, () => {
     });
     await stack.settled(book, SETTLED);
     const before = await Promise.all(Object.keys(DONE).map((name) => sums(name, DONE[name])));
-    await load(1200, 400);
+    await load(1500, 500);
     await stack.settled(book, SETTLED);
     for (const [index, service] of Object.keys(DONE).entries()) {
       const now = await sums(service, DONE[service]);
@@ -65,12 +65,16 @@ describe('scaled', { skip: noEngine }, () => {
     }
   });
 
-  test('an ingress is stopped under load: what it refuses the other takes', async () => {
+  test('an ingress is stopped, then hangs and is killed: the other takes its requests', async () => {
     const id = await stack.container('ingress', 1);
-    const loading = load(400, 100);
+    const loading = load(500, 100);
     await sleep(500);
     await docker('stop', id);
-    await sleep(1000);
+    await docker('start', id);
+    // Requests are given to it, and it dies over them.
+    await docker('kill', '-s', 'STOP', id);
+    await sleep(1500);
+    await docker('kill', id);
     await docker('start', id);
     assert.deepEqual(Object.keys((await loading).answers), ['200']);
     await stack.settled(book, SETTLED);
