@@ -22,7 +22,8 @@ RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
   rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*
 # The number is fixed, so that files on a volume keep their owner from one image to the next.
 RUN groupadd --gid 10003 postcall && useradd --uid 10003 --gid 10003 --no-create-home --home-dir /nonexistent \
-  --shell /usr/sbin/nologin postcall && install -d -o postcall -g postcall -m 0700 /var/lib/postcall
+  --shell /usr/sbin/nologin postcall && \
+  install -d -o postcall -g postcall -m 0700 /var/lib/postcall /var/lib/postcall-replay
 COPY --from=build /postcall/out/ /usr/bin/
 RUN postcall-ingress --version | grep -qxF "postcall-ingress ${VERSION}"
 LABEL org.opencontainers.image.title=postcall \

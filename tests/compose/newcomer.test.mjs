@@ -2,8 +2,9 @@
 // what runs.
 
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../harness/eventually.mjs';
@@ -53,6 +54,21 @@ describe('a newcomer', { skip: noEngine }, () => {
         return State.Status === 'exited' && State.ExitCode === 0;
       });
     assert.equal((await stack.evidence()).records.length, 1);
+  });
+
+  test('replays what the stack has kept, and a capture copied from elsewhere', async (t) => {
+    const restoredBy = async (...replay) => {
+      await stack.psql('DELETE FROM resources');
+      const said = await stack.compose('run', '--rm', '-T', ...replay);
+      assert.match(said, /^resources-sink +1 +1 +0 +0$/m);
+      assert.equal((await stack.rows()).length, 1);
+    };
+    await restoredBy('replay', 'run', '/var/lib/postcall');
+    const capture = mkdtempSync(join(tmpdir(), 'postcall-capture-'));
+    t.after(() => rmSync(capture, { recursive: true }));
+    await docker('cp', `${await stack.container('ingress')}:/var/lib/postcall/.`, capture);
+    execFileSync('chmod', ['-R', 'a+rX', capture]);
+    await restoredBy('-v', `${capture}:/capture:ro`, 'replay', 'run', '/capture');
   });
 
   test('no container has root, capabilities or a file system to write to', async () => {
