@@ -71,7 +71,7 @@ static int open_slot(slot_t *self, const capture_slot_t *of, fault_t *fault)
 {
     char path[PATH_MAX], copy[PATH_MAX];
     journal_found_t found;
-    unsigned number;
+    unsigned number = 0;
     if (of->directory < 0)
         return fault_set(fault, "%s: --unsettled finishes whole slots", of->path);
     if (!realpath(of->slot_path, path))
