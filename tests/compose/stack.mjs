@@ -48,7 +48,9 @@ export const docker = async (...args) => (await run('docker', args)).stdout;
 export async function buildImages() {
   if (!process.env.POSTGRES_IMAGE)
     await docker('build', '-q', '-t', POSTGRES_STAND_IN, 'tests/compose/postgres');
-  await compose({}, 'build', '-q');
+  await compose({}, 'build').catch(({ message, stdout = '' }) => {
+    throw new Error(`${message}\n${stdout.split('\n').slice(-40).join('\n')}`);
+  });
 }
 
 // What docker-compose is run with: images of the tests' own, and those that can be had here.
