@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes);
 static const wire_table_t *const tables[] = {
     &message_hello, &message_refuse,  &message_event,   &message_resolutions, &message_outcomes,
     &message_ping,  &message_pong,    &message_who,     &message_empty,       &disk_event,
-    &disk_letter,   &disk_resolution, &disk_settlement,
+    &disk_letter,   &disk_resolution, &disk_settlement, &disk_erasure,
 };
 
 static void check_struct(const wire_table_t *table, const char *structure, wire_view_t frame);

@@ -11,6 +11,7 @@ import { recordingKey, transcriptKey } from '../harness/contract.mjs';
 import { assertAllThere } from '../harness/judge.mjs';
 import { runLoad } from '../harness/load.mjs';
 import { startPostgres } from '../harness/postgres.mjs';
+import { replayInto, startReplay } from '../harness/replay.mjs';
 import { short } from '../harness/short.mjs';
 import { startStack } from '../harness/stack.mjs';
 import { tenantItem } from '../harness/tenants.mjs';
@@ -45,7 +46,7 @@ function webhooks(count) {
 }
 
 /** A stack with calls of the wrong tenant, and a source that knows them to be its. */
-async function open(t, count, options = {}) {
+async function open(t, count, { listening = true, ...options } = {}) {
   const stack = await startStack({
     postgres,
     environment: short(),
@@ -56,6 +57,7 @@ async function open(t, count, options = {}) {
   const load = await runLoad(stack.url, webhooks(count), { rate: 300 });
   await stack.settled(load);
   await stack.drained();
+  if (!listening) return { stack, load };
   const source = new ForeignSource({
     recorded: ({ conversationId }) => ({
       business_id: WRONG.businessId,
@@ -159,6 +161,46 @@ test('whoever is killed in the middle, all is the right one’s in the end', asy
   await source.replay(load.accepted, sinksOf, { reassign: true });
   const { rows, objects } = await stack.evidence();
   assertAllThere({ ...load, tenants: directoryOf(RIGHT), rows, objects });
+  await stack.stop();
+});
+
+// What comes of a call while it is moved may still go to the old tenant; the replay after that
+// moves it, too.
+test('by the tool, beside live events, whoever is killed: the ingress and the tool, too', async (t) => {
+  const { stack, load } = await open(t, 60, { listening: false });
+  const args = ['run', stack.dataDirectory, '--reassign'];
+  const more = Array.from({ length: 60 }, (_, index) =>
+    audio(1000 + index, {
+      agentId: AGENT,
+      bytes: 2000,
+      conversationId: load.accepted.find(({ conversationId }) => conversationId.endsWith(`${index}`))
+        .conversationId,
+    }),
+  );
+  stack.writeTenants(directoryOf(RIGHT));
+  const later = runLoad(stack.url, more, { rate: 40, timeoutMs: 5000 });
+  const victims = ['replay', 'ingress', 'tenant-resolver', 'recorder', 'resources-sink', 'logger'];
+  for (let kill = 0; kill < 12; kill += 1) {
+    const tool = startReplay(stack, args);
+    await sleep(100 + ((kill * 67) % 150));
+    const victim = victims[kill % victims.length];
+    if (victim !== 'replay') await stack.restart(victim);
+    await tool.kill();
+  }
+  const { accepted } = await later;
+  await stack.drained();
+  const last = await replayInto(stack, args);
+  assert.equal(last.code, 0, last.stdout + last.stderr);
+  const { rows, objects, records } = await stack.evidence();
+  const all = { accepted: [...load.accepted, ...accepted], attempted: [...load.accepted, ...more] };
+  assertAllThere({ ...all, tenants: directoryOf(RIGHT), rows, objects });
+  const takenBack = records.map(parsed).filter(({ operation }) => operation === 'delete');
+  assert.ok(takenBack.every(({ businessId }) => businessId === WRONG.businessId));
+  const resources = new Set(takenBack.map(({ resourceId }) => resourceId));
+  assert.equal(resources.size, rows.length, 'a record was never taken back');
+  const again = await replayInto(stack, args);
+  assert.equal(again.code, 0, again.stdout + again.stderr);
+  assert.deepEqual((await stack.evidence()).rows, rows);
   await stack.stop();
 });
 
