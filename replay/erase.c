@@ -203,44 +203,36 @@ static int search_file(search_t *self, int fd, uint64_t bytes, file_t *file, tak
     return status;
 }
 
-static int search_part(search_t *self, uint64_t ordinal, const char *suffix, take_t *take,
-                       fault_t *fault)
+static int search_part(search_t *self, const capture_segment_t *segment, const char *suffix,
+                       take_t *take, fault_t *fault)
 {
     char name[JOURNAL_NAME_BYTES];
     segment_file_t part;
-    journal_name(name, ordinal, suffix);
-    if (segment_file_open(&part, self->slot, ordinal, suffix, fault) != 0)
+    journal_name(name, segment->ordinal, suffix);
+    if (segment_file_open(&part, self->slot, segment->ordinal, suffix, fault) != 0)
         return errno == ENOENT ? 0 : -1;
+    bool events = take == take_event;
+    uint64_t end = events && segment->bytes < part.bytes ? segment->bytes : part.bytes;
     file_t file = {.name = name, .file_id = part.header.file_id};
     size_t before = self->count;
-    int status = search_file(self, part.fd, part.bytes, &file, take, fault);
+    int status = search_file(self, part.fd, end, &file, take, fault);
     if (status == 0 && self->count > before && !part.has_header)
         status = fault_set(fault, "%s is damaged where it says which file it is", name);
     segment_file_close(&part);
     return status;
 }
 
-/* All segments that stand there now, those that were begun since the capture was opened, too. */
+/* What has come since the capture was opened is not erased: it may be on its way to the sinks. */
 static int search_segments(search_t *self, fault_t *fault)
 {
-    int fd = openat(self->slot->segments, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-    int status = listing ? 0 : fault_set_errno(fault, errno, "segments of %s", self->slot->path);
-    for (struct dirent *entry; status == 0 && (entry = readdir(listing));) {
-        uint64_t ordinal;
-        const char *suffix;
-        if (journal_name_parse(entry->d_name, &ordinal, &suffix) != 0 ||
-            strcmp(suffix, JOURNAL_NAME_SEGMENT) != 0)
-            continue;
+    int status = 0;
+    for (size_t i = 0; i < self->slot->count && status == 0; i++) {
+        const capture_segment_t *segment = &self->slot->items[i];
         self->sequence_count = 0;
-        status = search_part(self, ordinal, JOURNAL_NAME_SEGMENT, take_event, fault);
+        status = search_part(self, segment, JOURNAL_NAME_SEGMENT, take_event, fault);
         if (status == 0)
-            status = search_part(self, ordinal, JOURNAL_NAME_OUTCOMES, take_outcome, fault);
+            status = search_part(self, segment, JOURNAL_NAME_OUTCOMES, take_outcome, fault);
     }
-    if (listing)
-        (void)closedir(listing);
-    else if (fd >= 0)
-        (void)close(fd);
     return status;
 }
 
