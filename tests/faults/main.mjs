@@ -36,7 +36,8 @@ function createTeller() {
   };
 }
 
-async function runRounds(options) {
+/** Runs the rounds; `done(results)` is called after each, so that a campaign may be broken off. */
+async function runRounds(options, done) {
   const plans = planRounds(options);
   const teller = createTeller();
   const postgres = await startPostgres({ max_connections: 20 });
@@ -47,6 +48,7 @@ async function runRounds(options) {
         teller.tell(progressOf({ plan, rounds: plans.length, ...progress }));
       const result = await runRound({ ...plan, postgres, tell });
       results.push(result);
+      done(results);
       teller.say(`round ${plan.round + 1}/${plans.length}, ${plan.store}: ${outcomeOf(result)}`);
       if (isBad(result)) teller.say(`  ${complaintsOf(result)}`);
     }
@@ -62,11 +64,17 @@ if (options.plan) {
   console.log(JSON.stringify(schedules, null, 2));
   process.exit(0);
 }
-const report = { commit: describeCommit(), seed: options.seed, preset: PRESET };
-report.rounds = options.only === BACKLOG ? [] : await runRounds(options);
-if (report.rounds.length > 0) report.total = addUp(report.rounds);
+const report = { commit: describeCommit(), seed: options.seed, preset: PRESET, rounds: [] };
+
+function save(rounds) {
+  report.rounds = rounds;
+  if (rounds.length > 0) report.total = addUp(rounds);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
 if (options.only === BACKLOG)
   report.backlog = await runBacklog({ ...options, tell: createTeller().say });
+else await runRounds(options, save);
+save(report.rounds);
 console.log(writeReport(report));
-if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
 process.exit(report.rounds.some(isBad) || report.backlog?.bad ? 1 : 0);
