@@ -22,6 +22,7 @@ const SYNCS = 'fsync,fdatasync,sync_file_range,syncfs';
 const HOLD_US = 20_000_000;
 const POLL_MS = 15;
 const READY_MS = 30_000;
+const START_MS = 10_000;
 const QUIET_MS = 300;
 
 /** What one fault holds, to be let go in the opposite order. */
@@ -90,9 +91,11 @@ export class World {
     else this.count('kills', stage);
   }
 
-  /** SIGTERM and a clean exit. */
+  /** SIGTERM and a clean exit; not before it has come so far as to hear of signals. */
   async stop(stage) {
     const daemon = this.daemon(stage);
+    const started = () => daemon.ended || daemon.lines.some((line) => /msg=started/.test(line));
+    await this.until(started, START_MS);
     await daemon.stopCleanly().catch((error) => this.ends.push(error.message));
     this.keepLines(daemon);
   }
