@@ -44,6 +44,9 @@ export function recordingKey(tenant, conversationId, prefix = 'recordings/') {
 /** The subAction of the records that this event makes; undefined when it makes none. */
 export const subActionOf = (event) => SUB_ACTIONS[event.type];
 
+/** The requestId of the record that an event makes. */
+export const requestIdOf = (event) => `req-${idOf(sha256(event.body))}`;
+
 /** The agent-log record, its numbers exact; null for an event that makes none. */
 export function recordOf(event, tenant) {
   const subAction = subActionOf(event);
@@ -66,7 +69,7 @@ export function recordOf(event, tenant) {
       metadata: isCall ? callMetadata(event, data, tenant) : failureMetadata(event, data),
     },
     timestamp: timestampOf(event.eventTime),
-    requestId: `req-${idOf(sha256(event.body))}`,
+    requestId: requestIdOf(event),
   };
 }
 

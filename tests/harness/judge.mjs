@@ -8,7 +8,7 @@
 // sent but not answered 200 may arrive or not.
 
 import { isDeepStrictEqual } from 'node:util';
-import { objectOf, recordOf, rowOf, subActionOf } from './contract.mjs';
+import { objectOf, recordOf, requestIdOf, rowOf, subActionOf } from './contract.mjs';
 import { parseExact } from './exact_json.mjs';
 import { TENANTS, tenantOf } from './tenants.mjs';
 
@@ -128,9 +128,7 @@ function judgeRecords(records, { logs }, repeats, findings) {
       findings.misattributed.push(`record ${record.resourceId} of ${name}`);
       continue;
     }
-    const event = expected.events.find(
-      (one) => recordOf(one, expected.tenant).requestId === record.requestId,
-    );
+    const event = expected.events.find((one) => requestIdOf(one) === record.requestId);
     const change = event
       ? difference(record, recordOf(event, expected.tenant))
       : `requestId ${record.requestId}`;
@@ -143,8 +141,8 @@ function judgeRecords(records, { logs }, repeats, findings) {
     texts.set(record.requestId, text);
     seen.add(record.requestId);
   }
-  for (const { name, tenant, sure } of logs.values()) {
-    const missing = sure.filter((event) => !seen.has(recordOf(event, tenant).requestId));
+  for (const { name, sure } of logs.values()) {
+    const missing = sure.filter((event) => !seen.has(requestIdOf(event)));
     if (missing.length > 0) findings.lost.push(`record of ${name}`);
   }
 }
