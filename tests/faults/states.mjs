@@ -3,7 +3,6 @@
 // holds)` brings it about and says whether it was seen; what it holds still is let go by `holds`.
 
 const always = () => true;
-const PATIENCE_MS = 4000;
 const GATHER_MS = 150;
 // For what was written to be reported, too.
 const REPORT_MS = 40;
@@ -18,8 +17,7 @@ const BACKLOG = 'postcall_ingress_backlog_events';
 const OUTCOMES = 'postcall_ingress_outcomes_total';
 const RESOLUTIONS = 'postcall_tenant_resolver_resolutions_total';
 
-const until = (world, condition) => world.until(condition, PATIENCE_MS);
-const rises = (world, figure, floor) => until(world, async () => (await figure()) > floor);
+const rises = (world, figure, floor) => world.until(async () => (await figure()) > floor);
 
 /** Holds `stage`, so that there are some events before it when it goes on. */
 async function gather(world, stage, holds) {
@@ -34,7 +32,7 @@ async function holdWrite(world, sink, when, holds) {
   if (!world.aws) return world.holdSyncs(sink, when, holds);
   const rule = { ...REQUESTS[sink], kind: 'hang', effect: when === 'after' };
   const id = world.addRule(rule, holds);
-  return until(world, () => world.ruleOf(id).through > 0);
+  return world.until(() => world.ruleOf(id).through > 0);
 }
 
 async function holdCommit(world, holds) {
@@ -77,7 +75,7 @@ export const STATES = {
       const waiting = async () =>
         (await world.metric('ingress', BACKLOG)) > 0 &&
         (await world.metric('ingress', LEASED)) === 0;
-      return until(world, waiting);
+      return world.until(waiting);
     },
   },
   'being looked up': {
@@ -85,7 +83,7 @@ export const STATES = {
     victims: ['tenant-resolver', 'ingress'],
     async reach(world, victim, holds) {
       const id = world.addRule({ service: 'dynamodb', kind: 'hang' }, holds);
-      return until(world, () => world.ruleOf(id).hits > 0);
+      return world.until(() => world.ruleOf(id).hits > 0);
     },
   },
   'resolved, awaiting go': {

@@ -23,6 +23,9 @@ const HOLD_US = 20_000_000;
 const POLL_MS = 15;
 const READY_MS = 30_000;
 const START_MS = 10_000;
+const PATIENCE_MS = 8000;
+const SINKS = ['logger', 'recorder', 'resources-sink'];
+const OUTCOMES = 'postcall_ingress_outcomes_total';
 const QUIET_MS = 300;
 
 /** What one fault holds, to be let go in the opposite order. */
@@ -65,7 +68,7 @@ export class World {
   }
 
   /** Polls until the condition holds; false when it does not in time. */
-  async until(condition, timeoutMs) {
+  async until(condition, timeoutMs = PATIENCE_MS) {
     for (const end = Date.now() + timeoutMs; Date.now() < end; await sleep(POLL_MS))
       if (await Promise.resolve(condition()).catch(() => false)) return true;
     return false;
@@ -127,12 +130,15 @@ export class World {
     return (await this.daemon(stage).metrics()).sum(name, labels) ?? 0;
   }
 
-  /** Waits until all daemons are ready, and events are settled again. */
+  /** Waits until all daemons are ready, and every sink settles events again. */
   async flowing() {
     await this.stack.ready();
-    const settled = () => this.metric('ingress', 'postcall_ingress_outcomes_total');
-    const before = await settled();
-    return this.until(async () => (await settled()) > before, READY_MS);
+    const settled = (sink) => this.metric('ingress', OUTCOMES, { sink, outcome: 'done' });
+    const flows = async (sink) => {
+      const before = await settled(sink).catch(() => 0);
+      return this.until(async () => (await settled(sink)) > before, READY_MS);
+    };
+    await Promise.all(SINKS.map(flows));
   }
 
   /**
@@ -151,7 +157,7 @@ export class World {
       { stdio: 'ignore' },
     );
     holds.add(() => this.tracer.kill('SIGKILL'));
-    return this.until(() => existsSync(trace) && /sync/.test(readFileSync(trace)), 4000);
+    return this.until(() => existsSync(trace) && /sync/.test(readFileSync(trace)));
   }
 
   // --- PostgreSQL
@@ -182,7 +188,7 @@ export class World {
     holds.add(() => client.end().catch(() => {}));
     await client.query('BEGIN; LOCK TABLE resources IN ACCESS EXCLUSIVE MODE');
     const sql = 'SELECT count(*)::int AS waiting FROM pg_locks WHERE NOT granted';
-    return this.until(async () => (await client.query(sql)).rows[0].waiting > 0, 4000);
+    return this.until(async () => (await client.query(sql)).rows[0].waiting > 0);
   }
 
   /** Takes every connection that PostgreSQL has, the sink's own included. */
