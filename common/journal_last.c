@@ -50,7 +50,7 @@ static int replace_by_copy(last_t *self, fault_t *fault)
     int status = write_copy(self, &copy, &header, fault);
     int reason = errno;
     if (status == 0 && self->survey.unreadable)
-        journal_slot_set_aside(&self->journal->slot, self->name);
+        journal_slot_keep_file(&self->journal->slot, self->name);
     if (status == 0 && self->index.events > 0) {
         status = renameat(segments, aside, segments, self->name);
         self->index.segment = header;

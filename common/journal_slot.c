@@ -222,9 +222,23 @@ bool journal_slot_keep_damage(const journal_slot_t *self, const char *from, int 
     return true;
 }
 
+static void aside_name(char aside[2 * JOURNAL_NAME_BYTES], const char *name)
+{
+    snprintf(aside, (size_t)2 * JOURNAL_NAME_BYTES, "%s-%" PRIx64, name, journal_random());
+}
+
 void journal_slot_set_aside(const journal_slot_t *self, const char *name)
 {
     char aside[2 * JOURNAL_NAME_BYTES];
-    snprintf(aside, sizeof(aside), "%s-%" PRIx64, name, journal_random());
+    aside_name(aside, name);
     (void)renameat(self->segments, name, self->damaged, aside);
+}
+
+void journal_slot_keep_file(const journal_slot_t *self, const char *name)
+{
+    char aside[2 * JOURNAL_NAME_BYTES];
+    aside_name(aside, name);
+    /* For a person to look at; the journal goes on without it. */
+    int kept = linkat(self->segments, name, self->damaged, aside, 0);
+    (void)kept;
 }

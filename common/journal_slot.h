@@ -63,5 +63,7 @@ bool journal_slot_keep_damage(const journal_slot_t *self, const char *from, int 
 
 /* Moves a whole file of segments/ to damaged/. */
 void journal_slot_set_aside(const journal_slot_t *self, const char *name);
+/* Gives it a name there as well: until another file has taken its place, it is the only one. */
+void journal_slot_keep_file(const journal_slot_t *self, const char *name);
 
 #endif
