@@ -60,6 +60,21 @@ export class Disk {
     this.serial = 0;
   }
 
+  /** A disk that holds an image, all of it synced. */
+  static of({ files, directories }) {
+    const disk = new Disk();
+    const put = (path, node) => {
+      const slash = path.lastIndexOf('/');
+      disk.find(path.slice(0, Math.max(slash, 0))).synced.set(path.slice(slash + 1), node);
+      return node;
+    };
+    directories.forEach((path) => put(path, new Directory()));
+    files.forEach((bytes, path) => {
+      put(path, new File()).synced = bytes;
+    });
+    return disk;
+  }
+
   /** The node at a path below the root, or undefined. */
   find(path, from = this.root) {
     let node = from;

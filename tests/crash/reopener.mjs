@@ -10,11 +10,14 @@ import { fileURLToPath } from 'node:url';
 import { PRESET } from '../harness/daemon.mjs';
 import { atExit } from '../harness/leftovers.mjs';
 
-const PROGRAM = fileURLToPath(new URL(`../../build/${PRESET}/bin/crash.reopen`, import.meta.url));
+/** What is started. */
+export const PROGRAM = fileURLToPath(
+  new URL(`../../build/${PRESET}/bin/crash.reopen`, import.meta.url),
+);
 const UNDERWAY = 8;
 
 /** Memory is as good as a disk here, and faster: directories are made by the thousand. */
-function scratchParent() {
+export function scratchParent() {
   try {
     accessSync('/dev/shm', constants.W_OK);
     return '/dev/shm';

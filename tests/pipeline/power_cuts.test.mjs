@@ -2,17 +2,21 @@
 // next start keeps every promise. See tests/crash/README.md.
 
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { mayNotTrace } from '../harness/syscalls.mjs';
 import { Disk } from '../crash/disk.mjs';
 import { chanceOf, imagesOf } from '../crash/images.mjs';
 import { Promises, SINKS } from '../crash/promises.mjs';
 import { mixedEvent, record } from '../crash/record.mjs';
-import { followLife } from '../crash/recording.mjs';
-import { Reopener } from '../crash/reopener.mjs';
+import { followLife, recordingArguments } from '../crash/recording.mjs';
+import { PROGRAM, Reopener, scratchParent, writeImage } from '../crash/reopener.mjs';
 
 const skip = mayNotTrace();
 const MORE = Number(process.env.CRASH_IMAGES ?? 1); // by chance, at each cut
+const AGAIN = Number(process.env.CRASH_AGAIN ?? 6); // starts that are cut as well
 const SEED = Number(process.env.CRASH_SEED ?? 1);
 
 // The ways of images.mjs in which no file is half there.
@@ -82,6 +86,7 @@ async function checkCuts(t, recording, sent) {
   t.after(() => reopener.remove());
   const known = new Map();
   const lasts = [];
+  const torn = [];
   for (const { cuts, unfinished } of cutsOf(recording, promises)) {
     lasts.push(unfinished);
     for (const [, image] of cuts.flatMap(({ images }) => images)) {
@@ -94,12 +99,47 @@ async function checkCuts(t, recording, sent) {
         if (UNTORN.includes(way) && found.damaged_records + found.damaged_files > 0)
           wrong.push('what is whole is called damaged');
         assert.deepEqual(wrong, [], `${where}, ${way}`);
+        if (!UNTORN.includes(way)) torn.push({ where: `${where}, ${way}`, promised, image });
       }
     }
     t.diagnostic(`${cuts.length} cuts, ${known.size} images, ${promises.answered.size} answered`);
   }
+  const chance = chanceOf(SEED);
+  for (let count = 0; count < AGAIN; count += 1)
+    await checkStart(t, chance, chance.pick(torn), { promises, reopener });
   await reopener.close();
   return lasts;
+}
+
+/** The power fails again, while a journal is started on what the first failure left. */
+async function checkStart(t, chance, { where, promised, image }, { promises, reopener }) {
+  const scratch = mkdtempSync(join(scratchParent(), 'postcall-start-'));
+  t.after(() => rmSync(scratch, { recursive: true, force: true }));
+  const root = join(scratch, 'image');
+  const trace = join(scratch, 'trace');
+  writeImage(root, image);
+  const started = spawnSync('strace', [...recordingArguments(trace), PROGRAM, ...SINKS], {
+    input: `${root}/ingress\n`,
+  });
+  assert.equal(started.status, 0, String(started.stderr));
+  const disk = Disk.of(image);
+  const stale = longestSegment(disk);
+  const images = new Map();
+  followLife(trace, {
+    disk,
+    root,
+    promise: () => {},
+    cut: (call) => {
+      for (const [way, left] of imagesOf(disk, { chance, stale, more: MORE }))
+        if (!images.has(left.key)) images.set(left.key, [`${call}, ${way}`, left]);
+    },
+  });
+  assert.ok(images.size > 20, `${images.size} images of a start`);
+  for (const [again, left] of images.values()) {
+    const { found } = await reopener.begin(left, 'ingress');
+    assert.deepEqual(promises.broken(promised, await found), [], `${where}; again ${again}`);
+  }
+  t.diagnostic(`${where}: ${images.size} images of its start`);
 }
 
 // Of a segment, so that what is stale looks like what is fresh.
