@@ -209,7 +209,7 @@ static void take_outcome(deliver_t *self, pair_t *pair, const message_outcome_t 
     wire_view_t kind = outcome->outcome;
     if (wire_equals(kind, OUTCOME_DONE)) {
         metric_add(measures->outcomes[COUNT_DONE], 1);
-        act(self, pair, dispatch_done(self->dispatch, pair), outcome);
+        act(self, pair, dispatch_done(self->dispatch, pair, outcome->reason), outcome);
     } else if (wire_equals(kind, OUTCOME_WORKING)) {
         dispatch_working(self->dispatch, pair, outcome->number, now_ms);
     } else if (wire_equals(kind, OUTCOME_RETRY)) {

@@ -9,8 +9,9 @@
  * second run-out an event is tried alone, and only run-outs alone count.  A sink that is down fails
  * everything alike, so an event is dead only when another one succeeded meanwhile.
  *
- * Why a pause ends with `done` alone: only that says that the sink itself works.  What the resolver
- * answers in its place (an agent that nobody knows, an event handed back) says nothing about it.
+ * Why a pause ends with `done` alone: only that says that the sink itself works.  What is answered
+ * in its place (an agent that nobody knows, an event handed back, a `done` for what the sink is not
+ * to have) says nothing about it, and is no reason either to take a suspect for dead.
  *
  * Thread rule: one thread. */
 #ifndef POSTCALL_DELIVERY_DISPATCH_H
@@ -55,13 +56,13 @@ typedef struct pair_t {
     uint32_t tries; /* deliveries */
     uint32_t run_outs;
     uint32_t alone_run_outs;
-    uint64_t number;           /* of the current lease */
-    int64_t due_ms;            /* leased: deadline; deferred, suspect: not before */
-    int64_t suspect_since_ms;  /* first run-out alone */
-    uint64_t successes_before; /* of the sink, at that time */
-    const char *dead_reason;   /* of a dying pair: one of route_dead_reasons */
-    char *dead_detail;         /* owned, or NULL */
-    bool burying;              /* its letter is being written now */
+    uint64_t number;          /* of the current lease */
+    int64_t due_ms;           /* leased: deadline; deferred, suspect: not before */
+    int64_t suspect_since_ms; /* first run-out alone */
+    uint64_t proofs_before;   /* of the sink, at that time */
+    const char *dead_reason;  /* of a dying pair: one of route_dead_reasons */
+    char *dead_detail;        /* owned, or NULL */
+    bool burying;             /* its letter is being written now */
     struct entry_t *entry;
     size_t sink;
     struct pair_t *next, *previous; /* in the sink's list of this state */
@@ -132,8 +133,8 @@ typedef enum {
     ACT_BURY    /* the pair is dying: write its letter, then dispatch_buried */
 } act_t;
 
-/* A fact, whatever lease it comes from. */
-act_t dispatch_done(dispatch_t *self, pair_t *pair);
+/* A fact, whatever lease it comes from.  `reason` says why the sink was not to have it, if so. */
+act_t dispatch_done(dispatch_t *self, pair_t *pair, wire_view_t reason);
 /* These count only from the current lease: the number that came with them says which. */
 void dispatch_working(dispatch_t *self, pair_t *pair, uint64_t number, int64_t now_ms);
 act_t dispatch_retry(dispatch_t *self, pair_t *pair, const message_outcome_t *outcome,

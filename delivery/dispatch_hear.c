@@ -45,22 +45,34 @@ static bool is_suspect(const pair_t *pair)
     return pair->run_outs >= SUSPECT_RUN_OUTS;
 }
 
-/* Whatever it says: the sink is not stuck, and after a fresh event it is the suspects' turn. */
-static void answered(sink_t *sink, const pair_t *pair)
+/* After a fresh event it is the suspects' turn. */
+static void pass_turn(sink_t *sink, const pair_t *pair)
 {
-    sink->stuck = false;
     if (!is_suspect(pair))
         sink->suspect_turn = true;
 }
 
-act_t dispatch_done(dispatch_t *self, pair_t *pair)
+/* Whatever it says: the sink is not stuck. */
+static void answered(sink_t *sink, const pair_t *pair)
+{
+    sink->stuck = false;
+    pass_turn(sink, pair);
+}
+
+act_t dispatch_done(dispatch_t *self, pair_t *pair, wire_view_t reason)
 {
     sink_t *sink = &self->sinks[pair->sink];
     if (!dispatch_is_open(pair->state))
         return ACT_NOTHING;
-    answered(sink, pair);
     sink->done++;
-    resume(sink);
+    if (route_done_unasked(reason)) {
+        pass_turn(sink, pair);
+        end_probe(sink, pair);
+    } else {
+        answered(sink, pair);
+        sink->proofs++;
+        resume(sink);
+    }
     dispatch_move(self, pair, PAIR_SETTLED);
     return ACT_SETTLE;
 }
@@ -157,11 +169,11 @@ static act_t run_out_alone(dispatch_t *self, pair_t *pair, int64_t now_ms)
     sink_t *sink = &self->sinks[pair->sink];
     if (pair->alone_run_outs++ == 0) {
         pair->suspect_since_ms = now_ms;
-        pair->successes_before = sink->done;
+        pair->proofs_before = sink->proofs;
     }
     bool used_up = pair->alone_run_outs >= self->options.max_deliver &&
                    now_ms - pair->suspect_since_ms >= self->options.max_deliver_ms;
-    if (used_up && sink->done > pair->successes_before)
+    if (used_up && sink->proofs > pair->proofs_before)
         return bury(self, pair, DEAD_MAX_DELIVER, (wire_view_t){0});
     if (used_up)
         sink->stuck = true;

@@ -27,6 +27,7 @@ typedef struct {
     bool suspect_turn;     /* a fresh event was answered since the last suspect went */
     int64_t suspect_went_ms;
     bool stuck;
+    uint64_t proofs; /* that it works: events that it was asked about, and is done with */
     uint64_t run_outs, retries, done, dead;
 } sink_t;
 

@@ -42,6 +42,18 @@ const route_t *route_rows(size_t *count)
     return routes;
 }
 
+bool route_done_unasked(wire_view_t reason)
+{
+    static const char *const reasons[] = {DONE_RECORDING_REFUSED, DONE_TRANSCRIPT_EMPTY,
+                                          DONE_TRANSCRIPTS_OFF, DONE_TRANSCRIPT_INLINE,
+                                          DONE_NOTHING_WRITTEN};
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (wire_equals(reason, reasons[i]))
+            return true;
+    }
+    return false;
+}
+
 const char *const route_dead_reasons[] = {DEAD_UNPARSABLE,
                                           DEAD_UNIDENTIFIED,
                                           DEAD_UNSUPPORTED_FORMAT,

@@ -5,6 +5,8 @@
 
 #include "proto/wire.h"
 
+#include <stdbool.h>
+
 #define PROVIDER_ELEVENLABS "elevenlabs"
 
 /* Event types of ElevenLabs
@@ -58,6 +60,9 @@
 #define DONE_NEWER_EXISTS      "newer_exists"
 #define DONE_TRANSCRIPT_INLINE "transcript_inline"
 #define DONE_NOTHING_WRITTEN   "nothing_written"
+
+/* True for those that are found before the sink's backend is asked: they say nothing about it. */
+bool route_done_unasked(wire_view_t reason);
 
 typedef struct {
     const char *provider;

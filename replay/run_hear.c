@@ -77,7 +77,7 @@ static void take_outcome(run_t *self, pair_t *pair, const message_outcome_t *out
 {
     wire_view_t kind = outcome->outcome;
     if (wire_equals(kind, OUTCOME_DONE)) {
-        act(self, pair, dispatch_done(self->dispatch, pair), now_ms);
+        act(self, pair, dispatch_done(self->dispatch, pair, outcome->reason), now_ms);
     } else if (wire_equals(kind, OUTCOME_WORKING)) {
         dispatch_working(self->dispatch, pair, outcome->number, now_ms);
     } else if (wire_equals(kind, OUTCOME_RETRY)) {

@@ -101,7 +101,7 @@ static act_t die(desk_t *desk, pair_t *pair, const char *reason)
 
 static void settle(desk_t *desk, pair_t *pair)
 {
-    assert_int_equal(dispatch_done(desk->dispatch, pair), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk->dispatch, pair, WIRE_VIEW("")), ACT_SETTLE);
     (void)dispatch_release(desk->dispatch, pair->entry);
 }
 
@@ -183,7 +183,7 @@ static act_t apply(desk_t *desk, pair_t *pair, input_t input, bool stale)
     message_outcome_t outcome = {.number = number, .reason = WIRE_VIEW(DEAD_REJECTED)};
     switch (input) {
     case IN_DONE:
-        return dispatch_done(desk->dispatch, pair);
+        return dispatch_done(desk->dispatch, pair, WIRE_VIEW(""));
     case IN_WORKING:
         dispatch_working(desk->dispatch, pair, number, desk->now_ms);
         return ACT_NOTHING;
@@ -296,10 +296,10 @@ static void an_entry_lives_as_long_as_a_pair_is_open(void **state)
     entry = dispatch_enter(desk.dispatch, &event);
     dispatch_admit(desk.dispatch, entry, RED);
     dispatch_admit(desk.dispatch, entry, GREEN);
-    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[RED]), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[RED], WIRE_VIEW("")), ACT_SETTLE);
     assert_false(dispatch_release(desk.dispatch, entry));
     assert_ptr_equal(dispatch_find(desk.dispatch, 7), entry);
-    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[GREEN]), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[GREEN], WIRE_VIEW("")), ACT_SETTLE);
     assert_true(dispatch_release(desk.dispatch, entry));
     close_desk(&desk);
 }
@@ -336,7 +336,7 @@ static void done_while_dying_wins(void **state)
     dispatch_admit(desk.dispatch, pair->entry, GREEN);
     assert_int_equal(die(&desk, pair, DEAD_REJECTED), ACT_BURY);
     pair->burying = true;
-    assert_int_equal(dispatch_done(desk.dispatch, pair), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, pair, WIRE_VIEW("")), ACT_SETTLE);
     assert_false(dispatch_buried(desk.dispatch, pair));
     assert_int_equal(figures(&desk, RED).dead, 0);
     assert_int_equal(figures(&desk, RED).done, 1);
@@ -553,7 +553,7 @@ static void a_paused_sink_is_probed_by_one_event_ever_more_slowly(void **state)
     }
     desk.now_ms += 10000;
     assert_int_equal(next(&desk, RED, true, &pair), GIVE_WAITING);
-    assert_int_equal(dispatch_done(desk.dispatch, lease(&desk, pair)), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, lease(&desk, pair), WIRE_VIEW("")), ACT_SETTLE);
     assert_false(figures(&desk, RED).paused);
 
     /* The next pause begins small again. */
@@ -588,13 +588,12 @@ static void only_done_says_that_a_sink_works(void **state)
         else if (answer == 2)
             assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
     }
-    pair = admit_leased(&desk, RED);
-    settle(&desk, pair);
+    dispatch_done(desk.dispatch, admit_leased(&desk, RED), WIRE_VIEW(DONE_TRANSCRIPT_EMPTY));
+    assert_true(figures(&desk, RED).paused); /* nobody asked the sink */
+    settle(&desk, admit_leased(&desk, RED));
     assert_false(figures(&desk, RED).paused);
     close_desk(&desk);
 }
-
-/* Suspects. */
 
 static void a_suspect_goes_alone(void **state)
 {
@@ -609,7 +608,7 @@ static void a_suspect_goes_alone(void **state)
     assert_int_equal(next(&desk, RED, true, &pair), GIVE_NOTHING); /* nothing goes beside it */
     assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
     assert_int_equal(next(&desk, GREEN, true, &pair), GIVE_FRESH);
-    assert_int_equal(dispatch_done(desk.dispatch, suspect), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), ACT_SETTLE);
     assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
     close_desk(&desk);
 }
@@ -754,6 +753,7 @@ static void a_sink_where_nothing_succeeds_is_stuck_and_kills_nothing(void **stat
     pair_t *suspect = admit_suspect(&desk, RED);
     for (int i = 0; i < 20; i++) {
         assert_int_equal(lose(&desk, lease(&desk, suspect)), ACT_NOTHING);
+        dispatch_done(desk.dispatch, admit_leased(&desk, RED), WIRE_VIEW(DONE_TRANSCRIPTS_OFF));
         desk.now_ms += defaults.max_deliver_ms;
         assert_int_equal(figures(&desk, RED).stuck, i + 1 >= (int)defaults.max_deliver);
     }
@@ -777,7 +777,7 @@ static void an_answer_ends_the_alarm(void **state)
         assert_true(figures(&desk, RED).stuck);
         lease(&desk, suspect);
         if (answer == 0)
-            assert_int_equal(dispatch_done(desk.dispatch, suspect), ACT_SETTLE);
+            assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), ACT_SETTLE);
         else if (answer == 1)
             retry(&desk, suspect, SCOPE_EVENT, 1);
         else

@@ -213,7 +213,7 @@ static void hear_something(world_t *world)
     pair_state_t before = pair->state;
     switch (roll(world, 8)) {
     case 0: /* from any lease */
-        assert_int_equal(dispatch_done(world->dispatch, pair), ACT_SETTLE);
+        assert_int_equal(dispatch_done(world->dispatch, pair, (wire_view_t){0}), ACT_SETTLE);
         close_pair(world, pair, DONE);
         return;
     case 1:
@@ -368,7 +368,9 @@ static void end_well(world_t *world)
                 over = over && (!story->routed || story->fate == DONE || story->fate == DEAD);
                 if (!entry || story->number == 0)
                     continue;
-                assert_int_equal(dispatch_done(world->dispatch, &entry->pairs[sink]), ACT_SETTLE);
+                assert_int_equal(
+                    dispatch_done(world->dispatch, &entry->pairs[sink], (wire_view_t){0}),
+                    ACT_SETTLE);
                 bool last = entry->open == 0;
                 close_pair(world, &entry->pairs[sink], DONE);
                 if (last)
