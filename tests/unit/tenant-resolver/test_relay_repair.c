@@ -68,8 +68,8 @@ static void report(desk_t *desk, size_t sink, size_t nth, const worker_outcome_t
 static void what_stood_under_others_goes_before_it_is_written(void **state)
 {
     (void)state;
-    static const message_tenant_t two[] = {b9, b8};
-    static const wire_list_t former = {two, 2};
+    const message_tenant_t two[] = {b9, b8};
+    const wire_list_t former = {two, 2};
     desk_t desk;
     open_desk(&desk, 10);
     give_reassign(&desk, 1, ALL, NULL);
