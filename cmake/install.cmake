@@ -1,12 +1,15 @@
 # `cmake --install` and the Debian package: binaries, man pages, systemd units, and a commented file of settings.
 include(GNUInstallDirs)
 
-# Installs a program and its page, which a daemon writes itself.
+# Installs a program and its page: a daemon writes it itself, a tool has one in packaging/man.
 function(postcall_install_program program)
   install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
   if(EXISTS ${CMAKE_SOURCE_DIR}/packaging/man/${program}.1)
     install(FILES packaging/man/${program}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
     return()
+  endif()
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/packaging/systemd/${program}.service)
+    message(FATAL_ERROR "${program} is no daemon and has no page in packaging/man")
   endif()
   set(page ${CMAKE_BINARY_DIR}/man/${program}.8)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
