@@ -9,7 +9,7 @@
 
 /* The sources, by the names that their keys have. */
 #define ENDPOINT_INGRESS_SOURCE  "ingress"
-#define ENDPOINT_REPLAY_SOURCE   "postcall-replay"
+#define ENDPOINT_REPLAY_SOURCE   "replay"
 #define ENDPOINT_RESOLVER_SOURCE "tenant-resolver"
 
 /* ingress ══▶ tenant-resolver */

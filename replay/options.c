@@ -111,7 +111,8 @@ static const option_t table[] = {
      NULL, RUN},
     {{.name = "--bind", SETTING_ADDRESS(options_t, run.bind), .fallback = ENDPOINT_REPLAY,
       .help = "Where tenant-resolvers connect: their " ENDPOINT_REPLAY_CONNECT
-              ". One that other machines reach needs POSTCALL_TRUST_NETWORK=true."},
+              ". One that other machines reach needs POSTCALL_CURVE_DIR, or "
+              "POSTCALL_TRUST_NETWORK=true."},
      "ADDRESS", RUN | ON(COMMAND_PURGE)},
     {{.name = "--rate", SETTING_INTEGER(options_t, run.rate), .min = 1, .max = 1000000,
       .fallback_words = "no limit",
@@ -327,7 +328,7 @@ static int make_filter(options_t *options, fault_t *fault)
 static int check_together(options_t *options, fault_t *fault)
 {
     const filter_words_t *words = &options->words;
-    const run_options_t *run = &options->run;
+    run_options_t *run = &options->run;
     if (options->path_count == 0)
         return fault_set(fault, options->command == COMMAND_SHOW
                                     ? "an event id or a conversation, and then a PATH, is needed"
@@ -342,7 +343,10 @@ static int check_together(options_t *options, fault_t *fault)
         return fault_set(fault, "--unsettled finishes a slot as a whole: it goes with --bind, "
                                 "--dry-run and the waiting times alone");
     const char *trust = getenv("POSTCALL_TRUST_NETWORK");
-    if (settings_check_address(run->bind, false, trust && strcmp(trust, "true") == 0, fault) != 0)
+    char *curve_dir = getenv("POSTCALL_CURVE_DIR");
+    run->curve_dir = curve_dir && *curve_dir ? curve_dir : NULL;
+    if (settings_check_address(run->bind, run->curve_dir, trust && strcmp(trust, "true") == 0,
+                               fault) != 0)
         return fault_blame(fault, "--bind");
     return 0;
 }

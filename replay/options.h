@@ -18,6 +18,7 @@ typedef struct {
 
 typedef struct {
     char *bind;
+    char *curve_dir; /* POSTCALL_CURVE_DIR, or NULL; borrowed from the environment */
     bool dry_run;
     int64_t rate; /* events a second; 0: as fast as they are taken */
     char *state;

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/shutdown.h"
+#include "proto/endpoints.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
 #include "replay/run_private.h"
@@ -266,7 +267,10 @@ static int plan_and_replay(run_t *self, fault_t *fault)
 int run_run(const options_t *options, capture_t *capture, fault_t *fault)
 {
     static const char *const no_conditions[] = {NULL};
-    static const settings_shared_t log = {.log_level = LOG_LEVEL_INFO};
+    const settings_shared_t shared = {
+        .log_level = LOG_LEVEL_INFO,
+        .curve_dir = options->run.dry_run ? NULL : options->run.curve_dir,
+    };
     char loose_log[PATH_MAX];
     snprintf(loose_log, sizeof(loose_log), "%s" LOOSE_SUFFIX, options->run.state);
     run_t self = {.options = options,
@@ -277,7 +281,7 @@ int run_run(const options_t *options, capture_t *capture, fault_t *fault)
                                 .loose_log = loose_log}};
     while (route_sink_names[self.sinks])
         self.sinks++;
-    int status = vitals_open(&self.vitals, "replay", &log, no_conditions, fault);
+    int status = vitals_open(&self.vitals, ENDPOINT_REPLAY_SOURCE, &shared, no_conditions, fault);
     if (status == 0)
         status = digest_arguments(&self, fault);
     if (status == 0)
