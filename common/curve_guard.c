@@ -5,6 +5,7 @@
 #include "common/log.h"
 
 #include <czmq.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@ enum {
 };
 
 /* What the owner tells the thread. */
+#define END             "END"
 #define SERVE           "SERVE"
 #define WATCH_BOUND     "WATCH BOUND"
 #define WATCH_CONNECTED "WATCH CONNECTED"
@@ -52,7 +54,8 @@ typedef struct {
 } watch_t;
 
 struct curve_guard_t {
-    zactor_t *actor;
+    pthread_t thread;
+    zsock_t *owner; /* the owner's end of `pipe` */
     const char *directory;
     uint64_t last_watch;
     atomic_size_t watched; /* sockets whose events somebody hears */
@@ -238,7 +241,7 @@ static bool obey(curve_guard_t *self)
     char *verb = NULL;
     void *events = NULL;
     int status = zsock_recv(self->pipe, "sp", &verb, &events);
-    bool goes_on = status == 0 && strcmp(verb, "$TERM") != 0;
+    bool goes_on = status == 0 && strcmp(verb, END) != 0;
     if (goes_on && strcmp(verb, SERVE) == 0) {
         if (!self->zap)
             self->zap = zsock_new_rep("@" ZAP_ENDPOINT);
@@ -263,13 +266,11 @@ static void wait_for_any(curve_guard_t *self, zmq_pollitem_t *items)
     (void)zmq_poll(items, (int)count, -1); /* interrupted: nothing is marked */
 }
 
-static void guard(zsock_t *pipe, void *argument)
+static void *guard(void *argument)
 {
     curve_guard_t *self = argument;
     zmq_pollitem_t items[2 + WATCHES_MAX];
     bool goes_on = true;
-    self->pipe = pipe;
-    zsock_signal(pipe, 0);
     while (goes_on) {
         wait_for_any(self, items);
         /* Backwards, so that what takes the place of one that ends was looked at. */
@@ -284,7 +285,11 @@ static void guard(zsock_t *pipe, void *argument)
     }
     while (self->watch_count > 0)
         stop_watching(self, self->watch_count - 1);
+    if (self->zap)
+        (void)zsock_unbind(self->zap, ZAP_ENDPOINT); /* closing alone would do so later */
     zsock_destroy(&self->zap);
+    zsock_destroy(&self->pipe);
+    return NULL;
 }
 
 /* The owner's side. */
@@ -306,10 +311,20 @@ static void make_metrics(curve_guard_t *self, const char *daemon, metrics_t *met
                                        NULL);
 }
 
+/* All signals are blocked in the thread: they belong to the one that main gave them to. */
+static int start(curve_guard_t *self)
+{
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&self->thread, NULL, guard, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return error;
+}
+
 curve_guard_t *curve_guard_new(const char *directory, const char *name, metrics_t *metrics,
                                fault_t *fault)
 {
-    sigset_t all, before;
     curve_guard_t *self = calloc(1, sizeof(*self));
     if (!self) {
         fault_set(fault, "out of memory");
@@ -317,12 +332,12 @@ curve_guard_t *curve_guard_new(const char *directory, const char *name, metrics_
     }
     self->directory = directory;
     make_metrics(self, name, metrics);
-    sigfillset(&all); /* signals belong to the thread that main gave them to */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    self->actor = zactor_new(guard, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (!self->actor) {
-        fault_set(fault, "cannot start a thread");
+    self->owner = zsys_create_pipe(&self->pipe);
+    int error = start(self);
+    if (error != 0) {
+        fault_set_errno(fault, error, "cannot start a thread");
+        zsock_destroy(&self->owner);
+        zsock_destroy(&self->pipe);
         free(self);
         return NULL;
     }
@@ -331,16 +346,19 @@ curve_guard_t *curve_guard_new(const char *directory, const char *name, metrics_
 
 void curve_guard_destroy(curve_guard_t **self_p)
 {
-    if (*self_p) {
-        zactor_destroy(&(*self_p)->actor);
-        free(*self_p);
-        *self_p = NULL;
-    }
+    curve_guard_t *self = *self_p;
+    if (!self)
+        return;
+    (void)zsock_send(self->owner, "sp", END, NULL);
+    pthread_join(self->thread, NULL);
+    zsock_destroy(&self->owner);
+    free(self);
+    *self_p = NULL;
 }
 
 int curve_guard_serve(curve_guard_t *self, fault_t *fault)
 {
-    if (zsock_send(self->actor, "sp", SERVE, NULL) == 0 && zsock_wait(self->actor) == 0)
+    if (zsock_send(self->owner, "sp", SERVE, NULL) == 0 && zsock_wait(self->owner) == 0)
         return 0;
     return fault_set(fault, "somebody else in this process decides who is let in");
 }
@@ -375,7 +393,7 @@ void curve_guard_watch(curve_guard_t *self, void *socket, bool bound)
     if (!events)
         return;
     self->watched++;
-    (void)zsock_send(self->actor, "sp", bound ? WATCH_BOUND : WATCH_CONNECTED, events);
+    (void)zsock_send(self->owner, "sp", bound ? WATCH_BOUND : WATCH_CONNECTED, events);
 }
 
 void curve_guard_unwatch(void *socket)
