@@ -113,8 +113,7 @@ static int list_event(list_t *self, const walk_event_t *event, fault_t *fault)
     if (!filter_takes_event(filter, header) ||
         (filter->sinks != all_sinks() && !(routed & filter->sinks)))
         return 0;
-    int known = tenants_find(self->tenants, event->position.slot, event->position.segment,
-                             event->marks.offset, header, &resolution, fault);
+    int known = tenants_find(self->tenants, WALK_QUESTION(event), &resolution, fault);
     if (known < 0)
         return -1;
     const disk_resolution_t *whose = known == 1 ? &resolution : NULL;

@@ -33,6 +33,7 @@ struct replayed_t {
     offload_t *offload;
     sync_t sync;
     bool syncing; /* `sync` is the offload's */
+    bool failed;
     uint64_t added, durable;
 };
 
@@ -91,31 +92,40 @@ void replayed_destroy(replayed_t **self_p)
     *self_p = NULL;
 }
 
-/* The log of a slot.  1: *kept is set; 0: there is none; -1. */
-static int log_of(replayed_t *self, size_t slot, kept_t **kept, fault_t *fault)
+/* The slot whose log is that of `slot`: all loose ones share one. */
+static size_t keeper_of(const replayed_t *self, size_t slot)
+{
+    const capture_slot_t *slots = self->capture->slots;
+    if (slots[slot].directory >= 0)
+        return slot;
+    for (slot = 0; slots[slot].directory >= 0;)
+        slot++;
+    return slot;
+}
+
+/* Opens the log of a slot.  1: kept->log is it; 0: there is none; -1. */
+static int open_log(const replayed_t *self, size_t slot, kept_t *kept, fault_t *fault)
 {
     char path[PATH_MAX];
-    if (self->capture->slots[slot].directory < 0) {
-        for (slot = 0; self->capture->slots[slot].directory >= 0;)
-            slot++;
-        if (!self->loose_log)
-            return 0;
-        snprintf(path, sizeof(path), "%s", self->loose_log);
-    } else if (snprintf(path, sizeof(path), "%s/" SLOT_REPLAYED_FILE,
-                        self->capture->slots[slot].slot_path) >= (int)sizeof(path)) {
+    const capture_slot_t *of = &self->capture->slots[slot];
+    if (kept->log)
+        return 1;
+    if (of->directory < 0 && !self->loose_log)
+        return 0;
+    int length = of->directory < 0
+                     ? snprintf(path, sizeof(path), "%s", self->loose_log)
+                     : snprintf(path, sizeof(path), "%s/" SLOT_REPLAYED_FILE, of->slot_path);
+    if (length >= (int)sizeof(path))
         return fault_set(fault, "a path is too long");
-    }
-    *kept = &self->kept[slot];
-    if (!(*kept)->log)
-        (*kept)->log = tenant_log_open(path, fault);
-    return (*kept)->log ? 1 : -1;
+    kept->log = tenant_log_open(path, fault);
+    return kept->log ? 1 : -1;
 }
 
 int replayed_find(replayed_t *self, size_t slot, const disk_event_t *event,
                   disk_resolution_t *resolution, fault_t *fault)
 {
-    kept_t *kept;
-    int found = log_of(self, slot, &kept, fault);
+    kept_t *kept = &self->kept[keeper_of(self, slot)];
+    int found = open_log(self, slot, kept, fault);
     if (found != 1)
         return found;
     return tenant_log_find(kept->log, event->provider, event->conversation_id, resolution);
@@ -123,8 +133,8 @@ int replayed_find(replayed_t *self, size_t slot, const disk_event_t *event,
 
 int replayed_add(replayed_t *self, size_t slot, const disk_resolution_t *resolution, fault_t *fault)
 {
-    kept_t *kept;
-    int found = log_of(self, slot, &kept, fault);
+    kept_t *kept = &self->kept[keeper_of(self, slot)];
+    int found = open_log(self, slot, kept, fault);
     if (found == 0)
         return fault_set(fault, "there is no place to keep whose a call is");
     bool tells = resolution->former.count > 0 && self->capture->slots[slot].directory >= 0;
@@ -166,10 +176,11 @@ int replayed_turn(replayed_t *self, fault_t *fault)
 {
     if (self->syncing && offload_take(self->offload)) {
         self->syncing = false;
-        if (!self->sync.failed)
+        self->failed = self->sync.failed;
+        if (!self->failed)
             self->durable = self->sync.upto;
     }
-    if (self->sync.failed)
+    if (self->failed)
         return self->sync.fault.text[0]
                    ? fault_set(fault, "%s", self->sync.fault.text)
                    : fault_set(fault, "what a resolver said cannot be kept on disk");

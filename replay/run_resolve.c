@@ -103,9 +103,11 @@ static int decide(run_t *self, const item_t *item, const disk_event_t *event,
     if (replayed_add(selection_replayed(self->selection), item->place.position.slot, final,
                      &self->failure) != 0) {
         self->failed = true; /* and so would it be with the next */
+        final->former = (wire_list_t){0};
         return -1;
     }
     /* The list of former tenants dies with this call: what was kept is read again. */
+    final->former = (wire_list_t){0};
     return told_of(self, item, event, final) ? 0 : -1;
 }
 

@@ -106,8 +106,7 @@ static int select_event(selection_t *self, const walk_event_t *at, selection_eve
     event->wanted &= ~event->left;
     if (!event->wanted && !event->left)
         return 0;
-    int known = tenants_find(self->tenants, at->position.slot, at->position.segment,
-                             at->marks.offset, header, &event->resolution, fault);
+    int known = tenants_find(self->tenants, WALK_QUESTION(at), &event->resolution, fault);
     event->resolved = known == 1;
     if (known < 0)
         return -1;
@@ -198,8 +197,8 @@ static int select_letter(selection_t *self, const selection_place_t *place,
     if (!event->wanted)
         return 0;
     if (!event->resolved) {
-        int known = tenants_find(self->tenants, place->position.slot, 0, 0, &event->event,
-                                 &event->resolution, fault);
+        const tenants_question_t question = {.event = &event->event, .slot = place->position.slot};
+        int known = tenants_find(self->tenants, &question, &event->resolution, fault);
         if (known < 0)
             return -1;
         event->resolved = known == 1;

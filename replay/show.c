@@ -30,7 +30,7 @@ typedef struct {
     const char *body;               /* NULL when it was spilled */
     const disk_resolution_t *whose; /* NULL: nobody knows */
     uint64_t sequence;
-    uint64_t ordinal;            /* of its segment; 0: from a letter */
+    uint64_t ordinal;            /* of its segment */
     const letter_item_t *letter; /* or NULL */
 } shown_t;
 
@@ -124,7 +124,7 @@ static int tell_life(show_t *self, const shown_t *shown, fault_t *fault)
         text_put_time(stdout, shown->event->received_us);
         puts("  received");
     }
-    if (shown->ordinal > 0)
+    if (!shown->letter)
         return outcomes_each(shown->slot, shown->ordinal, tell_record, &life, fault);
     const disk_letter_t *letter = &shown->letter->letter->letter;
     const disk_settlement_t settlement = {.sink = letter->sink,
@@ -250,8 +250,7 @@ static int show_events(show_t *self, fault_t *fault)
         disk_resolution_t whose;
         if (!filter_takes_event(&self->wanted, &at.event))
             continue;
-        int known = tenants_find(self->tenants, at.position.slot, at.position.segment,
-                                 at.marks.offset, &at.event, &whose, fault);
+        int known = tenants_find(self->tenants, WALK_QUESTION(&at), &whose, fault);
         const shown_t shown = {.slot = slot,
                                .event = &at.event,
                                .body = at.body,

@@ -115,39 +115,46 @@ static int look_up(tenants_t *self, const memory_t *memory, const disk_event_t *
            wire_same(resolution->conversation_id, event->conversation_id);
 }
 
-/* As the ingress recorded it. */
-static int find_recorded(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
-                         const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault)
+/* Makes this slot the one that is remembered. */
+static void enter_slot(tenants_t *self, size_t slot)
 {
-    const capture_slot_t *at = &self->capture->slots[slot];
-    if (slot != self->slot) {
-        forget(&self->near);
-        forget(&self->all);
-        self->slot = slot;
-    }
-    if (own_offset > 0 && outcomes_resolution(at, at->items[segment].ordinal, own_offset,
-                                              resolution, &self->scratch) == 0)
-        return 1;
-    if (event->conversation_id.length == 0)
-        return 0;
-    if (fill(self, &self->near, segment + 2, fault) != 0)
-        return -1;
-    if (look_up(self, &self->near, event, resolution))
-        return 1;
-    if (fill(self, &self->all, at->count, fault) != 0)
-        return -1;
-    return look_up(self, &self->all, event, resolution);
+    if (slot == self->slot)
+        return;
+    forget(&self->near);
+    forget(&self->all);
+    self->slot = slot;
 }
 
-int tenants_find(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
-                 const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault)
+/* As the ingress recorded it. */
+static int find_recorded(tenants_t *self, const tenants_question_t *of,
+                         disk_resolution_t *resolution, fault_t *fault)
 {
-    bool conversation = event->conversation_id.length > 0;
-    int told = conversation ? replayed_find(self->replayed, slot, event, resolution, fault) : 0;
+    const capture_slot_t *slot = &self->capture->slots[of->slot];
+    if (of->own_offset > 0 && outcomes_resolution(slot, slot->items[of->segment].ordinal,
+                                                  of->own_offset, resolution, &self->scratch) == 0)
+        return 1;
+    if (of->event->conversation_id.length == 0)
+        return 0;
+    enter_slot(self, of->slot);
+    if (fill(self, &self->near, of->segment + 2, fault) != 0)
+        return -1;
+    if (look_up(self, &self->near, of->event, resolution))
+        return 1;
+    if (fill(self, &self->all, slot->count, fault) != 0)
+        return -1;
+    return look_up(self, &self->all, of->event, resolution);
+}
+
+int tenants_find(tenants_t *self, const tenants_question_t *of, disk_resolution_t *resolution,
+                 fault_t *fault)
+{
+    int told = 0;
+    if (of->event->conversation_id.length > 0)
+        told = replayed_find(self->replayed, of->slot, of->event, resolution, fault);
     if (told < 0 || (told == 1 && resolution->former.count > 0))
         return told; /* moved to another tenant since it was recorded */
-    int found = find_recorded(self, slot, segment, own_offset, event, resolution, fault);
+    int found = find_recorded(self, of, resolution, fault);
     if (found != 0 || told == 0)
         return found;
-    return replayed_find(self->replayed, slot, event, resolution, fault);
+    return replayed_find(self->replayed, of->slot, of->event, resolution, fault);
 }

@@ -19,10 +19,18 @@ typedef struct tenants_t tenants_t;
 tenants_t *tenants_new(const capture_t *capture, const char *loose_log, fault_t *fault);
 void tenants_destroy(tenants_t **self_p);
 
-/* Whose the event is; `segment` is an index into the slot's items.  1: *resolution is filled, its
- * views live until the next call; 0: nobody knows; -1. */
-int tenants_find(tenants_t *self, size_t slot, size_t segment, uint64_t own_offset,
-                 const disk_event_t *event, disk_resolution_t *resolution, fault_t *fault);
+/* An event whose tenant is asked for. */
+typedef struct {
+    const disk_event_t *event;
+    size_t slot;
+    size_t segment;      /* index into the slot's items */
+    uint64_t own_offset; /* of its own resolution in the segment's outcomes; 0: it has none */
+} tenants_question_t;
+
+/* Whose the event is.  1: *resolution is filled, its views live until the next call; 0: nobody
+ * knows; -1. */
+int tenants_find(tenants_t *self, const tenants_question_t *of, disk_resolution_t *resolution,
+                 fault_t *fault);
 
 /* Where what this replay is told is kept, and found again. */
 replayed_t *tenants_replayed(const tenants_t *self);

@@ -25,6 +25,13 @@ typedef struct {
     outcome_marks_t marks; /* all zero unless outcomes are read */
 } walk_event_t;
 
+/* The question whose the event is (replay/tenants.h). */
+#define WALK_QUESTION(at)                                                                          \
+    (&(const tenants_question_t){.event = &(at)->event,                                            \
+                                 .slot = (at)->position.slot,                                      \
+                                 .segment = (at)->position.segment,                                \
+                                 .own_offset = (at)->marks.offset})
+
 typedef struct {
     uint64_t damaged; /* places where something is damaged */
     uint64_t gone;    /* segments that were deleted meanwhile */

@@ -19,7 +19,8 @@
 /* Reads a line of arguments; what is said to standard error goes to *said. */
 static int read_line(const char *line, options_t *options, char said[512])
 {
-    char copy[512], *argv[ARGUMENTS_MAX] = {"postcall-replay"};
+    static char copy[512]; /* the options borrow their paths from it */
+    char *argv[ARGUMENTS_MAX] = {"postcall-replay"};
     int argc = 1;
     FILE *errors = tmpfile();
     int kept = dup(STDERR_FILENO);

@@ -76,8 +76,7 @@ static void test_the_frozen_journal_is_read(void **state)
     while (walk_next(walk, &event, &fault) == 1) {
         assert_int_equal(journal_box_number(&event.event), ++number);
         assert_int_equal(event.marks.settled, number == 5 ? 7 : number == 2 ? 1 : 0);
-        int known = tenants_find(tenants, 0, event.position.segment, event.marks.offset,
-                                 &event.event, &whose, &fault);
+        int known = tenants_find(tenants, WALK_QUESTION(&event), &whose, &fault);
         assert_int_equal(known, number == 2);
         if (known)
             assert_true(wire_equals(whose.business_id, "B0100001"));
@@ -245,8 +244,7 @@ static void test_a_conversation_has_the_tenant_that_any_of_its_events_has(void *
     tenants_t *tenants = tenants_new(&capture, NULL, &fault);
     size_t known = 0;
     while (walk_next(walk, &event, &fault) == 1) {
-        if (tenants_find(tenants, 0, event.position.segment, event.marks.offset, &event.event,
-                         &whose, &fault) == 0)
+        if (tenants_find(tenants, WALK_QUESTION(&event), &whose, &fault) == 0)
             continue;
         known++;
         assert_true(wire_equals(whose.business_id,
