@@ -11,11 +11,11 @@ const DONE = { outcome: 'done' };
 export class ForeignSink {
   /**
    * `answer(event)` may give another outcome than done ({outcome, reason, scope, delay_ms}), or
-   * null: none yet.
+   * null: none yet. `curve` are the keys of an encrypted link, as zeromq names them.
    */
   constructor(
     sink,
-    { events = 100, bytes = 10_000_000, versions = [1], answer = () => DONE } = {},
+    { events = 100, bytes = 10_000_000, versions = [1], answer = () => DONE, curve = {} } = {},
   ) {
     Object.assign(this, {
       sink,
@@ -23,11 +23,12 @@ export class ForeignSink {
       versions,
       taken: [],
       held: new Map(),
+      heard: 0,
       refusals: [],
       capacity: { sink, events, bytes },
     });
     this.instance = randomBytes(8);
-    this.socket = new Dealer({ linger: 0 });
+    this.socket = new Dealer({ linger: 0, ...curve });
   }
 
   /** Connects and serves until close(). */
@@ -52,6 +53,7 @@ export class ForeignSink {
 
   async serve() {
     for await (const [head, body] of this.socket) {
+      this.heard += 1;
       const { type, ...message } = decode(head);
       await this[`on_${type}`]?.(message, body);
     }
