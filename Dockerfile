@@ -23,7 +23,8 @@ RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 # The number is fixed, so that files on a volume keep their owner from one image to the next.
 RUN groupadd --gid 10003 postcall && useradd --uid 10003 --gid 10003 --no-create-home --home-dir /nonexistent \
   --shell /usr/sbin/nologin postcall && \
-  install -d -o postcall -g postcall -m 0700 /var/lib/postcall /var/lib/postcall-replay
+  install -d -o postcall -g postcall -m 0700 \
+  /var/lib/postcall /var/lib/postcall-replay /var/lib/postcall-keys
 COPY --from=build /postcall/out/ /usr/bin/
 RUN postcall-ingress --version | grep -qxF "postcall-ingress ${VERSION}"
 LABEL org.opencontainers.image.title=postcall \

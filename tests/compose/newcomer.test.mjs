@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { eventually } from '../harness/eventually.mjs';
+import { runLoad } from '../harness/load.mjs';
+import { transcription } from '../harness/webhook.mjs';
 import { buildImages, DAEMONS, docker, noEngine, ROOT, startStack } from './stack.mjs';
 
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
@@ -69,6 +71,28 @@ describe('a newcomer', { skip: noEngine }, () => {
     await docker('cp', `${await stack.container('ingress')}:/var/lib/postcall/.`, capture);
     execFileSync('chmod', ['-R', 'a+rX', capture]);
     await restoredBy('-v', `${capture}:/capture:ro`, 'replay', 'run', '/capture');
+  });
+
+  test('a logger with a key of its own making, or with none, is given nothing', async (t) => {
+    const keys = 'cp -r /keys/sources /keys/workers /tmp && postcall-keys /tmp';
+    const strangers = await Promise.all([
+      stack.stranger(t, 'POSTCALL_TRUST_NETWORK=true', 'exec postcall-logger'),
+      stack.stranger(t, 'POSTCALL_CURVE_DIR=/tmp', `${keys} && exec postcall-logger`),
+    ]);
+    await eventually('both were refused', async () => {
+      const [page] = await stack.metrics('tenant-resolver');
+      const refused = (reason) =>
+        page.sum('postcall_tenant_resolver_connections_refused_total', { reason });
+      return refused('handshake') > 0 && refused('unknown_key') > 0;
+    });
+    const calls = Array.from({ length: 50 }, (_, index) => transcription(index + 1));
+    assert.deepEqual((await runLoad(stack.url, calls, { secret: null })).answers, { 200: 50 });
+    await stack.drained();
+    for (const id of strangers) {
+      assert.equal(await stack.exec(id, 'cat', '/tmp/calls'), '');
+      const ready = stack.exec(id, 'postcall-logger', '--check-ready');
+      await assert.rejects(ready, /tenant-resolver: not connected/);
+    }
   });
 
   test('no container has root, capabilities or a file system to write to', async () => {

@@ -53,12 +53,16 @@ export async function buildImages() {
   });
 }
 
-// What docker-compose is run with: images of the tests' own, and those that can be had here.
-const environmentWith = (more) => ({
+// Images of the tests' own, and one of PostgreSQL that can be had here.
+const IMAGES = {
   POSTGRES_IMAGE: POSTGRES_STAND_IN,
   POSTCALL_IMAGE: 'postcall:test',
   PROXY_IMAGE: 'postcall-proxy:test',
   AWS_LOCAL_IMAGE: 'postcall-aws-local:test',
+};
+
+const environmentWith = (more) => ({
+  ...IMAGES,
   // Where a proxy of the network signs certificates; the lock file has what must come.
   NPM_CONFIG_STRICT_SSL: 'false',
   ...process.env,
@@ -202,6 +206,22 @@ class ComposeStack {
       },
       timeoutMs,
     );
+  }
+
+  /**
+   * A logger that does not belong to the stack, on its network and with its public keys, started by
+   * a line of shell; returns the container's id.
+   */
+  async stranger(t, setting, line) {
+    const settings = [setting, 'LOGGER_CONNECT=tcp://tenant-resolver:5611', 'LOGGER_STREAM=file:/tmp/calls'];
+    const id = await docker(
+      ...['run', '-d', '--network', this.network('work'), '--tmpfs', '/tmp:mode=1777'],
+      ...['-v', `${this.project}_keys:/keys:ro`],
+      ...settings.flatMap((one) => ['-e', one]),
+      ...[IMAGES.POSTCALL_IMAGE, 'bash', '-c', line],
+    );
+    t.after(() => docker('rm', '-f', id.trim()));
+    return id.trim();
   }
 
   /** Takes a container off a network, and puts it back under its name. */
