@@ -37,11 +37,13 @@ dispatch_options_t run_dispatch_options(const options_t *options)
                                 .unknown_agent_ms = options->run.unknown_agent_seconds * 1000};
 }
 
-source_options_t run_source_options(const options_t *options, const char *const *sinks)
+source_options_t run_source_options(const options_t *options, const char *const *sinks,
+                                    curve_t *curve)
 {
     return (source_options_t){.endpoint = options->run.bind,
                               .worker_stage = STAGE_TENANT_RESOLVER,
                               .sinks = sinks,
+                              .curve = curve,
                               .ping_interval_ms = TIMING_PING_INTERVAL_MS,
                               .peer_silence_ms = TIMING_PEER_SILENCE_MS,
                               .peer_gone_ms = TIMING_PEER_GONE_MS};
@@ -78,7 +80,8 @@ static int digest_arguments(run_t *self, fault_t *fault)
 static int open_run(run_t *self, fault_t *fault)
 {
     const run_options_t *options = &self->options->run;
-    const source_options_t source = run_source_options(self->options, route_sink_names);
+    const source_options_t source =
+        run_source_options(self->options, route_sink_names, self->vitals.curve);
     const dispatch_options_t dispatch = run_dispatch_options(self->options);
     self->selection = selection_new(self->capture, &self->selecting, fault);
     self->dispatch = dispatch_new(&dispatch, self->sinks, fault);
@@ -259,8 +262,7 @@ static int plan_and_replay(run_t *self, fault_t *fault)
         return self->plan.figures.damaged > 0 ? RUN_EXIT_INCOMPLETE : 0;
     }
     if (self->options->run.unsettled)
-        return unsettled_run(self->options, self->capture, &self->plan, self->vitals.metrics,
-                             fault);
+        return unsettled_run(self->options, self->capture, &self->plan, &self->vitals, fault);
     return replay(self, fault);
 }
 

@@ -20,8 +20,9 @@
 int run_run(const options_t *options, capture_t *capture, fault_t *fault);
 
 /* How a replay delivers: as an ingress does unless it is configured, but for what the options say.
- * `sinks` is borrowed. */
+ * `sinks` and `curve` (NULL: not encrypted) are borrowed. */
 dispatch_options_t run_dispatch_options(const options_t *options);
-source_options_t run_source_options(const options_t *options, const char *const *sinks);
+source_options_t run_source_options(const options_t *options, const char *const *sinks,
+                                    curve_t *curve);
 
 #endif

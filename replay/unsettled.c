@@ -24,7 +24,7 @@
 
 typedef struct {
     const options_t *options;
-    metrics_t *metrics;
+    const vitals_t *vitals;
     report_t *report;
     progress_t *progress;
     journal_t *journal;
@@ -92,12 +92,13 @@ static int open_slot(slot_t *self, const capture_slot_t *of, fault_t *fault)
     };
     const deliver_options_t deliver = {
         .dispatch = run_dispatch_options(self->options),
-        .source = run_source_options(self->options, self->sinks),
+        .source = run_source_options(self->options, self->sinks, self->vitals->curve),
     };
     self->journal = journal_open(&journal, &found, fault);
     if (!self->journal)
         return fault_blame(fault, of->path);
-    self->deliver = deliver_new(&deliver, self->journal, self->metrics, clock_now_ms(), fault);
+    self->deliver =
+        deliver_new(&deliver, self->journal, self->vitals->metrics, clock_now_ms(), fault);
     return self->deliver ? 0 : fault_blame(fault, "--bind");
 }
 
@@ -193,7 +194,7 @@ static int finish(slot_t *self, const capture_slot_t *of, fault_t *fault)
 }
 
 int unsettled_run(const options_t *options, const capture_t *capture, const plan_t *plan,
-                  metrics_t *metrics, fault_t *fault)
+                  const vitals_t *vitals, fault_t *fault)
 {
     report_t report = plan->wanted;
     progress_t progress;
@@ -203,7 +204,7 @@ int unsettled_run(const options_t *options, const capture_t *capture, const plan
     progress_begin(&progress, stderr, report_wanted(&report), 0, clock_now_ms());
     for (size_t i = 0; i < capture->count && status == 0; i++) {
         slot_t slot = {
-            .options = options, .metrics = metrics, .report = &report, .progress = &progress};
+            .options = options, .vitals = vitals, .report = &report, .progress = &progress};
         if (!capture->slots[i].held)
             status = finish(&slot, &capture->slots[i], fault);
     }

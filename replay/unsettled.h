@@ -6,7 +6,7 @@
 #ifndef POSTCALL_REPLAY_UNSETTLED_H
 #define POSTCALL_REPLAY_UNSETTLED_H
 
-#include "common/metrics.h"
+#include "common/vitals.h"
 #include "replay/capture.h"
 #include "replay/options.h"
 #include "replay/plan.h"
@@ -14,6 +14,6 @@
 /* Finishes every slot of the capture; one that a process has is left to it.  The exit status as of
  * run_run; -1 with a fault. */
 int unsettled_run(const options_t *options, const capture_t *capture, const plan_t *plan,
-                  metrics_t *metrics, fault_t *fault);
+                  const vitals_t *vitals, fault_t *fault);
 
 #endif
