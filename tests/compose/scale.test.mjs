@@ -40,7 +40,7 @@ describe('scaled', { skip: noEngine }, () => {
   const sums = async (service, name) =>
     (await stack.metrics(service)).map((page) => page.sum(name) ?? 0);
 
-  test('up under load: nothing is refused, and the new ones take their share', async () => {
+  test('up under load: nothing is refused, and the new ones take their share', async (t) => {
     const loading = load(600, 60);
     await stack.compose('up', '-d', ...scaled(MANY));
     assert.deepEqual(Object.keys((await loading).answers), ['200']);
@@ -60,6 +60,7 @@ describe('scaled', { skip: noEngine }, () => {
       const now = await sums(service, DONE[service]);
       const did = now.map((sum, i) => sum - before[index][i]);
       const share = did.reduce((total, count) => total + count, 0) / MANY[service];
+      t.diagnostic(`${service}: ${did}`);
       for (const count of did)
         assert.ok(count >= share / 2, `${service}: ${did}, an even share is ${share}`);
     }
