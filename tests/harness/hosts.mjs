@@ -20,7 +20,9 @@ export class Hosts {
       LD_PRELOAD: LIBRARY,
       NSS_WRAPPER_HOSTS: this.file,
       // The wrapper may come before the library of a sanitizer.
-      ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'verify_asan_link_order=0'].filter(Boolean).join(':'),
+      ASAN_OPTIONS: [process.env.ASAN_OPTIONS, 'verify_asan_link_order=0']
+        .filter(Boolean)
+        .join(':'),
     };
   }
 
