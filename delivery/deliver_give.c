@@ -4,16 +4,6 @@
 
 #include <stdlib.h>
 
-static void mark_leased(deliver_t *self, entry_t *entry, const deliver_leases_t *leases, bool alone,
-                        int64_t now_ms)
-{
-    for (size_t sink = 0; sink < self->sink_count; sink++) {
-        if (leases->sinks >> sink & 1)
-            dispatch_leased(self->dispatch, &entry->pairs[sink], leases->numbers[sink], alone,
-                            now_ms);
-    }
-}
-
 /* An event whose body cannot be read holds up nobody: it is tried again later, or without its body
  * it can never succeed.  The entry may be gone with it. */
 static void set_aside(deliver_t *self, pair_t *pair, given_t why, int64_t now_ms)
@@ -141,7 +131,7 @@ static uint32_t give_fresh(deliver_t *self, const journal_event_t *event, uint32
     given_t given = deliver_give(self, event, able, false, &leases);
     if (given == GIVEN) {
         admit(self, entry, leases.sinks);
-        mark_leased(self, entry, &leases, false, now_ms);
+        dispatch_leased_together(self->dispatch, entry, leases.sinks, leases.numbers, now_ms);
         return leases.sinks;
     }
     if (given == GIVEN_TO_NOBODY) {
@@ -269,23 +259,14 @@ int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *e
     return result < 0 ? 0 : -1;
 }
 
-static uint32_t may_go_along(const deliver_t *self, const entry_t *entry, int64_t now_ms)
-{
-    uint32_t mask = 0;
-    for (size_t sink = 0; sink < self->sink_count; sink++) {
-        if (dispatch_may_give(self->dispatch, &entry->pairs[sink], now_ms))
-            mask |= 1u << sink;
-    }
-    return mask;
-}
-
 /* False when nothing of this sink can go now. */
 static bool give_pair(deliver_t *self, pair_t *pair, bool alone, int64_t now_ms)
 {
     entry_t *entry = pair->entry;
     journal_event_t event;
     deliver_leases_t leases;
-    uint32_t wanted = alone ? 1u << pair->sink : may_go_along(self, entry, now_ms);
+    uint32_t wanted =
+        alone ? 1u << pair->sink : dispatch_may_go_along(self->dispatch, entry, now_ms);
     if (source_choose(self->source, wanted, entry->bytes, alone, &leases.sinks) == 0)
         return false;
     int read = deliver_read_again(self, entry, &event);
@@ -296,7 +277,7 @@ static bool give_pair(deliver_t *self, pair_t *pair, bool alone, int64_t now_ms)
     given_t given =
         read == 0 ? GIVEN_UNREADABLE : deliver_give(self, &event, wanted, alone, &leases);
     if (given == GIVEN)
-        mark_leased(self, entry, &leases, alone, now_ms);
+        dispatch_leased_together(self->dispatch, entry, leases.sinks, leases.numbers, now_ms);
     else if (given != GIVEN_TO_NOBODY)
         set_aside(self, pair, given, now_ms);
     return given != GIVEN_TO_NOBODY;

@@ -120,11 +120,18 @@ give_t dispatch_next(const dispatch_t *self, size_t sink, int64_t now_ms, bool f
 void dispatch_pass_suspects(dispatch_t *self, size_t sink, int64_t now_ms);
 /* May this waiting pair go now, along with another sink's? */
 bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_ms);
+/* All pairs of an event that may go now, a bit for each sink. */
+uint32_t dispatch_may_go_along(const dispatch_t *self, const entry_t *entry, int64_t now_ms);
 /* May the cursor of `sink` hand out an event of `bytes` now? */
 bool dispatch_may_admit(const dispatch_t *self, size_t sink, uint64_t bytes, int64_t now_ms);
 
 /* A waiting pair, or with `alone` a suspect, was given to a worker. */
 void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone, int64_t now_ms);
+
+/* As dispatch_leased, for the pairs of an event whose sinks' bits are set in `sinks`, which were
+ * given under the lease numbers[sink]. */
+void dispatch_leased_together(dispatch_t *self, entry_t *entry, uint32_t sinks,
+                              const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms);
 
 /* What the caller has to do after an outcome. */
 typedef enum {

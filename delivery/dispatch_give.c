@@ -101,6 +101,16 @@ bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_m
            !suspect_is_next(self, sink, now_ms, true);
 }
 
+uint32_t dispatch_may_go_along(const dispatch_t *self, const entry_t *entry, int64_t now_ms)
+{
+    uint32_t sinks = 0;
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        if (dispatch_may_give(self, &entry->pairs[sink], now_ms))
+            sinks |= 1u << sink;
+    }
+    return sinks;
+}
+
 bool dispatch_may_admit(const dispatch_t *self, size_t index, uint64_t bytes, int64_t now_ms)
 {
     const sink_t *sink = &self->sinks[index];
@@ -122,5 +132,15 @@ void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone
     if (alone) {
         sink->alone = pair;
         end_suspects_turn(sink, now_ms);
+    }
+}
+
+void dispatch_leased_together(dispatch_t *self, entry_t *entry, uint32_t sinks,
+                              const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms)
+{
+    for (size_t sink = 0; sink < self->sink_count; sink++) {
+        pair_t *pair = &entry->pairs[sink];
+        if (sinks >> sink & 1)
+            dispatch_leased(self, pair, numbers[sink], pair->state == PAIR_SUSPECT, now_ms);
     }
 }

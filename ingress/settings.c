@@ -19,10 +19,8 @@ static int check_listen(const char *text, fault_t *fault)
 
 static int check_sink(const char *text, fault_t *fault)
 {
-    for (size_t i = 0; route_sink_names[i]; i++) {
-        if (strcmp(text, route_sink_names[i]) == 0)
-            return 0;
-    }
+    if (route_is_sink(text))
+        return 0;
     return fault_set(fault, "a list of " SINK_LOGGER ", " SINK_RECORDER " and " SINK_RESOURCES_SINK
                             " would do");
 }

@@ -36,6 +36,15 @@ uint32_t route_sink_bits(wire_view_t provider, wire_view_t event_type, const cha
 
 const char *const route_sink_names[] = {SINK_LOGGER, SINK_RECORDER, SINK_RESOURCES_SINK, NULL};
 
+bool route_is_sink(const char *name)
+{
+    for (size_t i = 0; route_sink_names[i]; i++) {
+        if (strcmp(name, route_sink_names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 const route_t *route_rows(size_t *count)
 {
     *count = sizeof(routes) / sizeof(routes[0]);

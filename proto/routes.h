@@ -76,6 +76,9 @@ const char *const *route_sinks(wire_view_t provider, wire_view_t event_type);
 /* As route_sinks, as a bit for each of these (NULL-terminated) names: bit i is sinks[i]. */
 uint32_t route_sink_bits(wire_view_t provider, wire_view_t event_type, const char *const *sinks);
 
+/* Is there a sink of that name? */
+bool route_is_sink(const char *name);
+
 /* All sinks, NULL-terminated. */
 extern const char *const route_sink_names[];
 

@@ -105,26 +105,6 @@ static given_t give(run_t *self, const item_t *item, const selection_event_t *ev
     return given;
 }
 
-static void mark_leased(run_t *self, entry_t *entry, const leases_t *leases, bool alone,
-                        int64_t now_ms)
-{
-    for (size_t sink = 0; sink < self->sinks; sink++) {
-        if (leases->sinks >> sink & 1)
-            dispatch_leased(self->dispatch, &entry->pairs[sink], leases->numbers[sink], alone,
-                            now_ms);
-    }
-}
-
-static uint32_t may_go_along(const run_t *self, const entry_t *entry, int64_t now_ms)
-{
-    uint32_t mask = 0;
-    for (size_t sink = 0; sink < self->sinks; sink++) {
-        if (dispatch_may_give(self->dispatch, &entry->pairs[sink], now_ms))
-            mask |= 1u << sink;
-    }
-    return mask;
-}
-
 /* False when nothing of this sink can go now. */
 static bool give_pair(run_t *self, pair_t *pair, bool alone, int64_t now_ms)
 {
@@ -133,7 +113,8 @@ static bool give_pair(run_t *self, pair_t *pair, bool alone, int64_t now_ms)
     selection_event_t event;
     leases_t leases;
     fault_t fault;
-    uint32_t wanted = alone ? 1u << pair->sink : may_go_along(self, entry, now_ms);
+    uint32_t wanted =
+        alone ? 1u << pair->sink : dispatch_may_go_along(self->dispatch, entry, now_ms);
     source_peer_t peer = source_choose(self->source, wanted, entry->bytes, alone, &leases.sinks);
     if (peer == 0)
         return false;
@@ -142,7 +123,7 @@ static bool give_pair(run_t *self, pair_t *pair, bool alone, int64_t now_ms)
                     : read == 0 ? GIVEN_GONE
                                 : GIVEN_UNREADABLE;
     if (given == GIVEN) {
-        mark_leased(self, entry, &leases, alone, now_ms);
+        dispatch_leased_together(self->dispatch, entry, leases.sinks, leases.numbers, now_ms);
     } else if (given == GIVEN_GONE) {
         dispatch_condemn(self->dispatch, pair, DEAD_REJECTED, "it is gone from the capture");
         run_bury(self, pair);

@@ -208,7 +208,7 @@ test('the tenant that a call got from a replay holds for what is replayed later'
   await stack.stop();
 });
 
-test('a call that went to a wrong tenant moves to the right one, whole, and stays there', async (t) => {
+test('a call that went to a wrong tenant moves to the right one, whole', async (t) => {
   const stack = await open(t);
   const conversationId = 'conv_moving';
   const parts = [
@@ -271,6 +271,22 @@ test('stopped and resumed, everything arrives, and the counts go on', async (t) 
   assert.equal(summaryOf(rest.stdout).logger.done, 201);
   assert.ok(records.length < 201 + 100, `${records.length} records`);
   assert.ok(!existsSync(join(into.directory, 'postcall-replay.state')));
+});
+
+test('killed, and its tenant-resolver too, it is resumed and everything arrives', async (t) => {
+  const from = await open(t, { only: ['ingress'] });
+  const load = await runLoad(from.url, calls(150), { rate: 1000 });
+  await from.daemons.ingress.stopCleanly();
+  const into = await open(t);
+  const first = startReplay(into, [from.dataDirectory, '--rate', '60']);
+  const state = join(into.directory, 'postcall-replay.state');
+  await eventually('it has kept how far it is', () => existsSync(state));
+  await into.restart('tenant-resolver');
+  await first.kill();
+  const rest = await replayInto(into, [from.dataDirectory, '--resume']);
+  assert.equal(rest.code, 0, rest.stderr + rest.stdout);
+  assert.equal(summaryOf(rest.stdout).logger.done, 151);
+  await into.settled(load);
 });
 
 test('a slot whose ingress is gone for good is finished, as an ingress would', async (t) => {
