@@ -267,14 +267,16 @@ static int search_letters(search_t *self, fault_t *fault)
         return 0;
     int fd = openat(self->slot->dead, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *listing = fd >= 0 ? fdopendir(fd) : NULL;
-    int status =
-        listing ? 0 : fault_set_errno(fault, errno, "dead letters of %s", self->slot->path);
+    int status = 0;
+    if (!listing) {
+        status = fault_set_errno(fault, errno, "dead letters of %s", self->slot->path);
+        if (fd >= 0)
+            (void)close(fd);
+        return status;
+    }
     for (struct dirent *entry; status == 0 && (entry = readdir(listing));)
         status = search_letter(self, entry->d_name, fault);
-    if (listing)
-        (void)closedir(listing);
-    else if (fd >= 0)
-        (void)close(fd);
+    (void)closedir(listing);
     return status;
 }
 
