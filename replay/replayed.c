@@ -137,11 +137,14 @@ int replayed_add(replayed_t *self, size_t slot, const disk_resolution_t *resolut
     int found = open_log(self, slot, kept, fault);
     if (found == 0)
         return fault_set(fault, "there is no place to keep whose a call is");
-    bool tells = resolution->former.count > 0 && self->capture->slots[slot].directory >= 0;
-    if (found < 0 || tenant_log_add(kept->log, resolution, fault) != 0)
+    if (found != 1)
         return -1;
+    bool tells = resolution->former.count > 0 && self->capture->slots[slot].directory >= 0;
+    /* First, for its views may be of the log, which is read anew before it is written. */
     if (tells && tell_slot_add(&kept->told, resolution) != 0)
         return fault_set(fault, "out of memory");
+    if (tenant_log_add(kept->log, resolution, fault) != 0)
+        return -1;
     kept->dirty = true;
     self->added++;
     return 0;
