@@ -352,7 +352,7 @@ int journal_resolve(journal_t *self, journal_position_t position,
                                 PENDING_TOO, &known, fault);
     if (found < 0)
         return -1;
-    if (found == 0)
+    if (found != 1)
         known = *resolution;
     known.sequence = resolution->sequence;
     known.event_id = resolution->event_id;

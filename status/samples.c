@@ -4,11 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool view_is(wire_view_t view, const char *text)
-{
-    return view.length == strlen(text) && memcmp(view.bytes, text, view.length) == 0;
-}
-
 /* `name{labels} value` or `name value`, in a line that ends with a NUL. */
 static bool read_line(const char *line, sample_t *sample)
 {
@@ -51,7 +46,7 @@ void samples_free(samples_t *self)
 
 bool sample_is(const sample_t *sample, const char *name)
 {
-    return view_is(sample->name, name);
+    return wire_equals(sample->name, name);
 }
 
 /* `,` and `name="` before a value, `"` behind it. */
@@ -82,7 +77,7 @@ double samples_sum(const samples_t *self, const char *name, const char *label, c
     bool found = false;
     for (size_t i = 0; i < self->count; i++) {
         const sample_t *sample = &self->items[i];
-        if (!sample_is(sample, name) || (label && !view_is(sample_label(sample, label), value)))
+        if (!sample_is(sample, name) || (label && !wire_equals(sample_label(sample, label), value)))
             continue;
         found = true;
         sum += sample->value;

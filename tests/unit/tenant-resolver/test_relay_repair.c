@@ -144,9 +144,6 @@ static void a_tenant_that_is_right_is_not_said_but_those_before_go(void **state)
 static void only_the_directory_of_now_counts(void **state)
 {
     (void)state;
-    static const agent_verdict_t none = {.state = AGENT_UNAVAILABLE};
-    agent_verdict_t dated = ours;
-    dated.dated = true;
     desk_t desk;
     open_desk(&desk, 10);
     learn_agent(&desk);
@@ -162,15 +159,32 @@ static void only_the_directory_of_now_counts(void **state)
     SIDES_UNTIL(&desk.sides, side_count(&desk.ingress, SOURCE_RESOLVED) == 2);
     assert_int_equal(side_nth(&desk.ingress, SOURCE_RESOLVED, 1)->events, 1);
     SIDES_UNTIL(&desk.sides, asked(&desk, "agent_1"));
+    answer(&desk, &ours);
+    SIDES_UNTIL(&desk.sides, side_count(&desk.ingress, SOURCE_RESOLVED) == 3);
+    close_desk(&desk);
+}
+
+static void while_the_directory_is_away_no_call_is_moved(void **state)
+{
+    (void)state;
+    static const agent_verdict_t none = {.state = AGENT_UNAVAILABLE};
+    agent_verdict_t dated = ours;
+    dated.dated = true;
+    desk_t desk;
+    open_desk(&desk, 10);
+    learn_agent(&desk);
+    desk.sides.now_ms++;
+    give_reassign(&desk, 1, LOGGER, NULL);
+    SIDES_UNTIL(&desk.sides, asked(&desk, "agent_1"));
     answer(&desk, &dated);
     SIDES_UNTIL(&desk.sides, settled(&desk) == 1);
     assert_string_equal(last_outcome(&desk)->reason, "directory_unavailable");
     desk.sides.now_ms++;
-    give_reassign(&desk, 4, LOGGER, NULL);
+    give_reassign(&desk, 2, LOGGER, NULL);
     SIDES_UNTIL(&desk.sides, asked(&desk, "agent_1"));
     answer(&desk, &none);
     SIDES_UNTIL(&desk.sides, settled(&desk) == 2);
-    give_reassign(&desk, 5, LOGGER, NULL); /* and not asked again at once */
+    give_reassign(&desk, 3, LOGGER, NULL); /* and not asked again at once */
     SIDES_UNTIL(&desk.sides, settled(&desk) == 3);
     assert_string_equal(last_outcome(&desk)->reason, "directory_unavailable");
     close_desk(&desk);
@@ -255,6 +269,7 @@ int main(void)
         cmocka_unit_test(a_removal_that_fails_is_the_outcome_and_nothing_is_written),
         cmocka_unit_test(a_tenant_that_is_right_is_not_said_but_those_before_go),
         cmocka_unit_test(only_the_directory_of_now_counts),
+        cmocka_unit_test(while_the_directory_is_away_no_call_is_moved),
         cmocka_unit_test(a_call_that_is_nobodys_today_is_dead_and_stays_where_it_is),
         cmocka_unit_test(a_deletion_takes_it_from_all_and_asks_nobody),
         cmocka_unit_test(between_two_steps_it_is_handed_back_by_one_who_stops),
