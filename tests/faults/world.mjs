@@ -87,10 +87,10 @@ export class World {
     const dying = daemon.kill();
     // Whoever is traced is not gone before its tracer has taken note or is gone itself.
     this.tracer?.kill('SIGKILL');
-    const { code, signal } = await dying;
+    const { code, signal, error } = await dying;
     this.keepLines(daemon);
     if (hadEnded || signal !== 'SIGKILL')
-      this.ends.push(`${stage} ended by itself with ${code ?? signal}`);
+      this.ends.push(`${stage} ended by itself with ${error?.message ?? code ?? signal}`);
     else this.count('kills', stage);
   }
 
