@@ -322,18 +322,19 @@ static void end_step(s3_t *self, job_t *job, const aws_result_t *result)
     job->is_sent = false;
     bool is_missing_object =
         result->class == AWS_CLASS_MISSING && strcmp(result->error.code, "NoSuchBucket") != 0;
-    if (result->class == AWS_CLASS_OK && job->step == STEP_COMPARE)
+    bool is_written_since =
+        (result->class == AWS_CLASS_OK && job->step == STEP_CONFIRM) ||
+        (result->class == AWS_CLASS_PRECONDITION_FAILED && job->step != STEP_COMPARE);
+    if (is_written_since)
+        go_on(job, STEP_COMPARE, 0);
+    else if (result->class == AWS_CLASS_OK && job->step == STEP_COMPARE)
         compare(self, job, &result->response);
-    else if (result->class == AWS_CLASS_OK && job->step == STEP_CONFIRM)
-        go_on(job, STEP_COMPARE, 0); /* it has been written since */
     else if (result->class == AWS_CLASS_OK)
         end_well(self, job, job->write->removes ? S3_REMOVED : S3_WRITTEN);
     else if (is_missing_object && job->write->removes && job->step == STEP_COMPARE)
         go_on(job, STEP_CONFIRM, 0);
     else if (is_missing_object && job->write->removes)
         end_well(self, job, S3_SAME);
-    else if (result->class == AWS_CLASS_PRECONDITION_FAILED && job->step != STEP_COMPARE)
-        go_on(job, STEP_COMPARE, 0);
     else if (result->class == AWS_CLASS_CONFLICT)
         go_on(job, job->step, CONFLICT_PAUSE_MS);
     else if (is_missing_object && job->step != STEP_CREATE)

@@ -176,6 +176,15 @@ static void look_up(group_t *self, size_t times)
     SIDES_PASS_UNTIL(&self->sides, times_asked() >= before + times + 1);
 }
 
+/* Opens all; the name means the first two sources, and each has half of the worker's 20. */
+static void open_with_two(group_t *self)
+{
+    open_sources(self);
+    NAME_MEANS("127.0.0.1", "127.0.0.2");
+    open_worker(self, 20);
+    SIDES_PASS_UNTIL(&self->sides, capacity_at(self, 0) == 10 && capacity_at(self, 1) == 10);
+}
+
 static void each_address_of_a_name_is_a_source(void **state)
 {
     (void)state;
@@ -209,10 +218,7 @@ static void an_address_that_vanishes_is_left_in_good_order(void **state)
 {
     (void)state;
     group_t group;
-    open_sources(&group);
-    NAME_MEANS("127.0.0.1", "127.0.0.2");
-    open_worker(&group, 20);
-    SIDES_PASS_UNTIL(&group.sides, capacity_at(&group, 0) == 10 && capacity_at(&group, 1) == 10);
+    open_with_two(&group);
     assert_true(side_give(&group.sources[0], 1, RED, 10, false));
     SIDES_UNTIL(&group.sides, group.worker.count == 1);
     NAME_MEANS("127.0.0.2");
@@ -233,10 +239,7 @@ static void an_empty_or_failed_look_up_changes_nothing(void **state)
 {
     (void)state;
     group_t group;
-    open_sources(&group);
-    NAME_MEANS("127.0.0.1", "127.0.0.2");
-    open_worker(&group, 20);
-    SIDES_PASS_UNTIL(&group.sides, capacity_at(&group, 0) == 10 && capacity_at(&group, 1) == 10);
+    open_with_two(&group);
     write_book(0, NULL);
     look_up(&group, 8);
     assert_int_equal(capacity_at(&group, 0) + capacity_at(&group, 1), 20);
@@ -248,10 +251,7 @@ static void an_address_that_is_given_by_turns_is_kept(void **state)
 {
     (void)state;
     group_t group;
-    open_sources(&group);
-    NAME_MEANS("127.0.0.1", "127.0.0.2");
-    open_worker(&group, 20);
-    SIDES_PASS_UNTIL(&group.sides, capacity_at(&group, 0) == 10 && capacity_at(&group, 1) == 10);
+    open_with_two(&group);
     for (int turn = 0; turn < 6; turn++) {
         if (turn % 2)
             NAME_MEANS("127.0.0.1");
@@ -265,21 +265,24 @@ static void an_address_that_is_given_by_turns_is_kept(void **state)
     part(&group);
 }
 
+/* Has two events from the first source, which dies then. */
+static void open_with_one_dead(group_t *self)
+{
+    open_with_two(self);
+    assert_true(side_give(&self->sources[0], 1, RED, 10, false));
+    assert_true(side_give(&self->sources[0], 2, RED, 10, false));
+    SIDES_UNTIL(&self->sides, self->worker.count == 2);
+    source_destroy(&self->sources[0].source);
+    SIDES_PASS_UNTIL(&self->sides,
+                     !self->worker.worker->sources[self->worker.events[0]->source].known);
+}
+
 /* Its events are worked on to the end; there is nobody to tell. */
 static void a_source_that_vanished_and_died_is_forgotten(void **state)
 {
     (void)state;
     group_t group;
-    open_sources(&group);
-    NAME_MEANS("127.0.0.1", "127.0.0.2");
-    open_worker(&group, 20);
-    SIDES_PASS_UNTIL(&group.sides, capacity_at(&group, 0) == 10 && capacity_at(&group, 1) == 10);
-    assert_true(side_give(&group.sources[0], 1, RED, 10, false));
-    assert_true(side_give(&group.sources[0], 2, RED, 10, false));
-    SIDES_UNTIL(&group.sides, group.worker.count == 2);
-    source_destroy(&group.sources[0].source);
-    SIDES_PASS_UNTIL(&group.sides,
-                     !group.worker.worker->sources[group.worker.events[0]->source].known);
+    open_with_one_dead(&group);
     worker_report(group.worker.worker, &group.worker.events[0], 0, &done); /* kept for a while */
     NAME_MEANS("127.0.0.2");
     SIDES_PASS_UNTIL(&group.sides, open_count(&group) == 1);
