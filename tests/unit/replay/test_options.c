@@ -34,8 +34,7 @@ static int read_line(const char *line, options_t *options, char said[512])
     (void)dup2(kept, STDERR_FILENO);
     (void)close(kept);
     rewind(errors);
-    memset(said, 0, 512);
-    (void)fread(said, 1, 511, errors);
+    said[fread(said, 1, 511, errors)] = '\0';
     (void)fclose(errors);
     return status;
 }
