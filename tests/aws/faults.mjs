@@ -145,6 +145,7 @@ export function createFaults() {
 
 function matches(rule, request) {
   if (rule.service !== request.service) return false;
+  if (rule.kind === 'partial' && request.operation !== 'PutRecords') return false;
   if (request.accessKeyId === OBSERVER_KEY.accessKeyId) return false;
   if (rule.operation && rule.operation !== request.operation) return false;
   if (rule.resource && !request.resource.includes(rule.resource)) return false;
