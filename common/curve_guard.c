@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/curve_keys.h"
 #include "common/log.h"
+#include "common/random.h"
 
 #include <czmq.h>
 #include <pthread.h>
@@ -57,7 +58,6 @@ struct curve_guard_t {
     pthread_t thread;
     zsock_t *owner; /* the owner's end of `pipe` */
     const char *directory;
-    uint64_t last_watch;
     atomic_size_t watched; /* sockets whose events somebody hears */
     metric_t *unknown_keys, *failed_in, *failed_out;
     /* The thread's from here on. */
@@ -365,11 +365,12 @@ int curve_guard_serve(curve_guard_t *self, fault_t *fault)
 
 /* The reader is there before the first event, takes any number, and stays until the last: else the
  * one who writes them would wait, and that is libzmq's own thread. */
-static zsock_t *hear_of(curve_guard_t *self, void *socket, int what)
+static zsock_t *hear_of(void *socket, int what)
 {
     char endpoint[64];
-    snprintf(endpoint, sizeof(endpoint), "inproc://curve-guard-%p-%llu", (void *)self,
-             (unsigned long long)++self->last_watch);
+    /* A name of its own: that of a guard which is gone may be held for a while by libzmq. */
+    snprintf(endpoint, sizeof(endpoint), "inproc://curve-guard-%016llx",
+             (unsigned long long)random_bits());
     zsock_t *events = zsock_new(ZMQ_PAIR);
     if (!events)
         return NULL;
@@ -388,8 +389,7 @@ void curve_guard_watch(curve_guard_t *self, void *socket, bool bound)
     if (self->watched == WATCHES_MAX)
         return;
     /* A worker is told nothing but that the other end has closed the connection. */
-    zsock_t *events =
-        hear_of(self, socket, WATCHED | (bound ? 0 : ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL));
+    zsock_t *events = hear_of(socket, WATCHED | (bound ? 0 : ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL));
     if (!events)
         return;
     self->watched++;
