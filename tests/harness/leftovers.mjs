@@ -3,8 +3,16 @@
 
 const undone = new Set();
 
+// The last first: a directory cannot be removed while a process still writes there. And each of
+// them, whatever became of the others.
 process.once('exit', () => {
-  for (const undo of undone) undo();
+  for (const undo of [...undone].reverse()) {
+    try {
+      undo();
+    } catch (error) {
+      process.stderr.write(`left over: ${error.message}\n`);
+    }
+  }
 });
 
 for (const signal of ['SIGTERM', 'SIGINT']) process.once(signal, () => process.exit(1));
