@@ -233,10 +233,23 @@ static void open_connection(load_t *load, connection_t *connection)
 }
 
 /* The other side closed it: what was under way is lost. */
+/* It is made idle once more below, and must stand there once. */
+static void forget_idle(load_t *load, const connection_t *connection)
+{
+    for (size_t i = 0; i < load->idle_count; i++) {
+        if (load->idle[i] == connection) {
+            load->idle[i] = load->idle[--load->idle_count];
+            return;
+        }
+    }
+}
+
 static void lose(load_t *load, connection_t *connection)
 {
     if (connection->busy)
         load->failed++;
+    else
+        forget_idle(load, connection); /* the server closes what is idle for long */
     close(connection->fd);
     open_connection(load, connection);
 }
