@@ -5,7 +5,7 @@
  *
  * Each line runs for `seconds` (1). */
 #include "logger/ndjson.h"
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 #include <pthread.h>
 #include <stdio.h>

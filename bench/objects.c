@@ -4,8 +4,8 @@
  *     cmake --build build/release --target bench && build/release/bin/bench.objects DIR [seconds]
  *
  * Each line runs for `seconds` (1).  The objects stay in DIR/bench-*, to be removed by hand. */
-#include "common/clock.h"
-#include "common/offload.h"
+#include "common/base/clock.h"
+#include "common/base/offload.h"
 #include "recorder/object_dir.h"
 
 #include <poll.h>

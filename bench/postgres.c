@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "resources-sink/migrate.h"
 
 #define BATCH_MAX  1000

@@ -1,27 +1,63 @@
-# One folder = one library, and for a daemon one binary postcall-<folder> beside it, so that tests link what it is made of.
+# One folder = one library postcall_<name>, and for a daemon or a tool one binary postcall-<name> beside it, so that tests
+# link what it is made of.  <name> is the last part of the folder's path.
+
+# Folders that this one may include from: itself, and whatever the libraries that it links stand on.  Libraries are declared
+# from the lowest up, so that no two of them can stand on each other.
+function(postcall_room folder)
+  set(below ${folder})
+  foreach(library ${ARGN})
+    string(REGEX MATCH "^postcall_(.+)" ours ${library})
+    if(NOT ours)
+      continue()
+    endif()
+    get_property(known GLOBAL PROPERTY POSTCALL_BELOW_${CMAKE_MATCH_1})
+    if(NOT known)
+      message(FATAL_ERROR "${folder} links ${library}, which is not declared above it")
+    endif()
+    list(APPEND below ${known})
+  endforeach()
+  list(REMOVE_DUPLICATES below)
+  get_filename_component(name ${folder} NAME)
+  set_property(GLOBAL PROPERTY POSTCALL_BELOW_${name} ${below})
+  string(REPLACE ";" " " line "${below}")
+  set_property(GLOBAL APPEND PROPERTY POSTCALL_ROOMS ${line})
+endfunction()
 
 function(postcall_library folder)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  get_filename_component(name ${folder} NAME)
+  postcall_room(${folder} ${ARG_LINK})
   file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.c ${folder}/*.cc)
   list(FILTER sources EXCLUDE REGEX "/main\\.c$")
   if(NOT sources)
-    add_library(postcall_${folder} INTERFACE)
-    target_link_libraries(postcall_${folder} INTERFACE ${ARG_LINK})
+    add_library(postcall_${name} INTERFACE)
+    target_link_libraries(postcall_${name} INTERFACE ${ARG_LINK})
     return()
   endif()
-  add_library(postcall_${folder} STATIC ${sources})
-  target_include_directories(postcall_${folder} PUBLIC ${CMAKE_SOURCE_DIR})
-  target_link_libraries(postcall_${folder} PRIVATE postcall_flags PUBLIC ${ARG_LINK})
+  add_library(postcall_${name} STATIC ${sources})
+  target_include_directories(postcall_${name} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(postcall_${name} PRIVATE postcall_flags PUBLIC ${ARG_LINK})
 endfunction()
 
 # A daemon, or a tool with a page of its own in packaging/man.
 function(postcall_program folder)
-  postcall_library(${folder} LINK postcall_common ${ARGN})
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
+  get_filename_component(name ${folder} NAME)
+  postcall_library(${folder} LINK ${ARG_LINK})
   if(EXISTS ${CMAKE_SOURCE_DIR}/${folder}/main.c)
-    add_executable(postcall-${folder} ${folder}/main.c)
-    target_link_libraries(postcall-${folder} PRIVATE postcall_flags postcall_${folder})
-    set_property(GLOBAL APPEND PROPERTY POSTCALL_PROGRAMS postcall-${folder})
+    add_executable(postcall-${name} ${folder}/main.c)
+    target_link_libraries(postcall-${name} PRIVATE postcall_flags postcall_${name})
+    set_property(GLOBAL APPEND PROPERTY POSTCALL_PROGRAMS postcall-${name})
   endif()
+endfunction()
+
+# The test that no source includes from a folder that its library does not stand on.
+function(postcall_test_rooms)
+  get_property(rooms GLOBAL PROPERTY POSTCALL_ROOMS)
+  string(REPLACE ";" "\n" rooms "${rooms}")
+  file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/rooms.txt CONTENT "${rooms}\n")
+  add_test(NAME rooms COMMAND ${CMAKE_COMMAND} -D ROOMS=${CMAKE_BINARY_DIR}/rooms.txt -D SOURCE=${CMAKE_SOURCE_DIR}
+                              -P ${CMAKE_SOURCE_DIR}/cmake/check_rooms.cmake)
 endfunction()
 
 # Puts a text file of a folder into that folder's library, as the NUL-terminated `const char symbol[]`.
@@ -31,23 +67,27 @@ function(postcall_embed folder file symbol)
   string(REGEX REPLACE "(..)" "0x\\1," bytes "${bytes}")
   set(source ${CMAKE_BINARY_DIR}/${folder}/${symbol}.c)
   file(CONFIGURE OUTPUT ${source} CONTENT "extern const char ${symbol}[];\nconst char ${symbol}[] = {${bytes}0};\n")
-  target_sources(postcall_${folder} PRIVATE ${source})
+  get_filename_component(name ${folder} NAME)
+  target_sources(postcall_${name} PRIVATE ${source})
 endfunction()
 
-# Every tests/unit/<folder>/test_<subject>.c is one cmocka program and one ctest entry; what several of them
-# need stands in tests/unit/support.  The time-out is for those that hang: no machine is so slow.
+# Every tests/unit/<folder>/test_<subject>.c is one cmocka program and one ctest entry unit.<name>.<subject>; what several
+# of them need stands in tests/unit/support.  The time-out is for those that hang: no machine is so slow.
 function(postcall_unit_tests folder)
+  cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   set(timeout_s 600)
   if(POSTCALL_SANITIZE)
     set(timeout_s 1800)
   endif()
+  get_filename_component(library ${folder} NAME)
   file(GLOB tests CONFIGURE_DEPENDS tests/unit/${folder}/test_*.c)
   foreach(source ${tests})
     get_filename_component(subject ${source} NAME_WE)
     string(REPLACE "test_" "" subject ${subject})
-    set(name unit.${folder}.${subject})
+    set(name unit.${library}.${subject})
     add_executable(${name} ${source})
-    target_link_libraries(${name} PRIVATE postcall_flags postcall_test_support postcall_${folder} PkgConfig::CMOCKA)
+    target_link_libraries(${name} PRIVATE postcall_flags postcall_test_support postcall_${library} ${ARG_LINK}
+                          PkgConfig::CMOCKA)
     target_compile_definitions(${name} PRIVATE SOURCE_DIR="${CMAKE_SOURCE_DIR}")
     add_test(NAME ${name} COMMAND ${name})
     set_tests_properties(${name} PROPERTIES TIMEOUT ${timeout_s}

@@ -1,6 +1,6 @@
 #include "ingress/body.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -8,8 +8,8 @@
 #ifndef POSTCALL_INGRESS_BODY_H
 #define POSTCALL_INGRESS_BODY_H
 
-#include "common/buffer.h"
-#include "common/journal.h"
+#include "common/base/buffer.h"
+#include "common/journal/journal.h"
 #include "ingress/answers.h"
 #include "ingress/counts.h"
 

@@ -1,6 +1,6 @@
 #include "ingress/connections.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "ingress/lingering.h"
 
 #include <assert.h>

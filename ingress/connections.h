@@ -17,7 +17,7 @@
 #ifndef POSTCALL_INGRESS_CONNECTIONS_H
 #define POSTCALL_INGRESS_CONNECTIONS_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "ingress/answers.h"
 #include "ingress/counts.h"
 #include "ingress/deadlines.h"

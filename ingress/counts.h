@@ -4,8 +4,8 @@
 #ifndef POSTCALL_INGRESS_COUNTS_H
 #define POSTCALL_INGRESS_COUNTS_H
 
-#include "common/journal.h"
-#include "common/metrics.h"
+#include "common/base/metrics.h"
+#include "common/journal/journal.h"
 #include "ingress/answers.h"
 #include "ingress/deadlines.h"
 

@@ -1,6 +1,6 @@
 #include "ingress/deposit.h"
 
-#include "common/log_event.h"
+#include "common/base/log_event.h"
 
 #include <stddef.h>
 #include <stdlib.h>

@@ -11,7 +11,7 @@
 #ifndef POSTCALL_INGRESS_DEPOSIT_H
 #define POSTCALL_INGRESS_DEPOSIT_H
 
-#include "common/offload.h"
+#include "common/base/offload.h"
 #include "ingress/body.h"
 #include "ingress/intake.h"
 #include "ingress/readers.h"

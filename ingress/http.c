@@ -1,7 +1,7 @@
 #include "ingress/http.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "ingress/http_loop.h"
 #include "ingress/listener.h"
 

@@ -16,9 +16,9 @@
 #ifndef POSTCALL_INGRESS_HTTP_H
 #define POSTCALL_INGRESS_HTTP_H
 
-#include "common/fault.h"
-#include "common/journal.h"
-#include "common/metrics.h"
+#include "common/base/fault.h"
+#include "common/base/metrics.h"
+#include "common/journal/journal.h"
 #include "ingress/signature.h"
 
 #include <stdint.h>

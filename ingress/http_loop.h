@@ -10,7 +10,7 @@
 #ifndef POSTCALL_INGRESS_HTTP_LOOP_H
 #define POSTCALL_INGRESS_HTTP_LOOP_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "ingress/exchange.h"
 
 typedef struct {

@@ -1,6 +1,6 @@
 #include "ingress/intake.h"
 
-#include "common/ids.h"
+#include "common/base/ids.h"
 #include "proto/routes.h"
 
 #include <assert.h>

@@ -9,7 +9,7 @@
 #ifndef POSTCALL_INGRESS_INTAKE_H
 #define POSTCALL_INGRESS_INTAKE_H
 
-#include "common/journal.h"
+#include "common/journal/journal.h"
 #include "ingress/answers.h"
 #include "ingress/providers.h"
 #include "ingress/signature.h"

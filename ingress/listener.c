@@ -1,6 +1,6 @@
 #include "ingress/listener.h"
 
-#include "common/address.h"
+#include "common/base/address.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,12 +4,13 @@
 #ifndef POSTCALL_INGRESS_LISTENER_H
 #define POSTCALL_INGRESS_LISTENER_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 
 #include <stdint.h>
 
-/* A socket that listens on `address` (common/address.h; [::] takes IPv4 as well), non-blocking, for
- * the caller to close.  -1 and a fault when the address is none or cannot be had. */
+/* A socket that listens on `address` (common/base/address.h; [::] takes IPv4 as well),
+ * non-blocking, for the caller to close.  -1 and a fault when the address is none or cannot be had.
+ */
 int listener_open(const char *address, fault_t *fault);
 
 /* Makes a socket that was handed in fit: it must be a listening stream socket; it becomes

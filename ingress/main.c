@@ -3,12 +3,12 @@
  *
  * If it dies nothing is lost that was answered 200: its journal goes on where it stopped.  What
  * was on its way may be done twice, which the sinks make harmless. */
-#include "common/clock.h"
-#include "common/dead_letter_file.h"
-#include "common/log.h"
-#include "common/shutdown.h"
-#include "common/vitals.h"
-#include "delivery/deliver.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon/shutdown.h"
+#include "common/daemon/vitals.h"
+#include "common/delivery/deliver.h"
+#include "common/journal/dead_letter_file.h"
 #include "ingress/forecast.h"
 #include "ingress/http.h"
 #include "ingress/settings.h"

@@ -4,7 +4,7 @@
 #ifndef POSTCALL_INGRESS_READERS_H
 #define POSTCALL_INGRESS_READERS_H
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 typedef struct readers readers_t;
 

@@ -1,6 +1,6 @@
 #include "ingress/request.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -10,7 +10,7 @@
 #ifndef POSTCALL_INGRESS_REQUEST_H
 #define POSTCALL_INGRESS_REQUEST_H
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "ingress/deposit.h"
 #include "ingress/head.h"
 #include "ingress/signature.h"

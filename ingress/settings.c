@@ -1,7 +1,7 @@
 #include "ingress/settings.h"
 
-#include "common/address.h"
-#include "common/hop.h"
+#include "common/base/address.h"
+#include "common/link/hop.h"
 #include "ingress/signature.h"
 #include "proto/endpoints.h"
 #include "proto/routes.h"

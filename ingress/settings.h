@@ -2,8 +2,8 @@
 #ifndef POSTCALL_INGRESS_SETTINGS_H
 #define POSTCALL_INGRESS_SETTINGS_H
 
-#include "common/settings.h"
-#include "delivery/deliver.h"
+#include "common/daemon/settings.h"
+#include "common/delivery/deliver.h"
 #include "ingress/http.h"
 
 typedef struct {

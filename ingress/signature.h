@@ -14,8 +14,8 @@
 #ifndef POSTCALL_INGRESS_SIGNATURE_H
 #define POSTCALL_INGRESS_SIGNATURE_H
 
-#include "common/digest.h"
-#include "common/fault.h"
+#include "common/base/digest.h"
+#include "common/base/fault.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -9,7 +9,7 @@
 #ifndef POSTCALL_INGRESS_WEBHOOK_H
 #define POSTCALL_INGRESS_WEBHOOK_H
 
-#include "common/json.h"
+#include "common/json/json.h"
 #include "proto/messages.h"
 
 typedef enum {

@@ -1,7 +1,7 @@
 #include "keys/make.h"
 
-#include "common/file_io.h"
-#include "common/random.h"
+#include "common/base/file_io.h"
+#include "common/base/random.h"
 #include "proto/endpoints.h"
 
 #include <errno.h>

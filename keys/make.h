@@ -1,11 +1,11 @@
-/* make: key files for the links between daemons, in the places that common/curve_keys.h tells.
+/* make: key files for the links between daemons, in the places that common/link/curve_keys.h tells.
  *
  * What is there already is never written over, so that it can run at every start of a stack; a run
  * that was cut short is completed by the next.  Several runs at once do no harm. */
 #ifndef POSTCALL_KEYS_MAKE_H
 #define POSTCALL_KEYS_MAKE_H
 
-#include "common/curve_keys.h"
+#include "common/link/curve_keys.h"
 
 #include <stdbool.h>
 

@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/aws.h"
-#include "common/backoff.h"
-#include "common/clock.h"
-#include "common/random.h"
+#include "common/aws/aws.h"
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
+#include "common/base/random.h"
 #include "logger/kinesis_batch.h"
 #include "logger/put_records.h"
 #include "proto/routes.h"

@@ -11,8 +11,8 @@
 #ifndef POSTCALL_LOGGER_KINESIS_H
 #define POSTCALL_LOGGER_KINESIS_H
 
-#include "common/aws_settings.h"
-#include "common/fault.h"
+#include "common/aws/aws_settings.h"
+#include "common/base/fault.h"
 #include "logger/kinesis_record.h"
 
 #include <poll.h>

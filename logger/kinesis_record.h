@@ -5,7 +5,7 @@
 #ifndef POSTCALL_LOGGER_KINESIS_RECORD_H
 #define POSTCALL_LOGGER_KINESIS_RECORD_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 
 #include <stddef.h>

@@ -1,9 +1,9 @@
 #include "logger/ndjson.h"
 
-#include "common/buffer.h"
-#include "common/file_io.h"
-#include "common/file_lock.h"
-#include "common/log.h"
+#include "common/base/buffer.h"
+#include "common/base/file_io.h"
+#include "common/base/file_lock.h"
+#include "common/base/log.h"
 #include "logger/ndjson_tail.h"
 
 #include <errno.h>

@@ -19,7 +19,7 @@
 #ifndef POSTCALL_LOGGER_NDJSON_H
 #define POSTCALL_LOGGER_NDJSON_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 
 #include <stddef.h>

@@ -1,6 +1,6 @@
 #include "logger/ndjson_tail.h"
 
-#include "common/file_io.h"
+#include "common/base/file_io.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 #ifndef POSTCALL_LOGGER_NDJSON_TAIL_H
 #define POSTCALL_LOGGER_NDJSON_TAIL_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 
 #include <stdint.h>
 

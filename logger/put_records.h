@@ -6,9 +6,9 @@
 #ifndef POSTCALL_LOGGER_PUT_RECORDS_H
 #define POSTCALL_LOGGER_PUT_RECORDS_H
 
-#include "common/buffer.h"
-#include "common/fault.h"
-#include "common/json.h"
+#include "common/base/buffer.h"
+#include "common/base/fault.h"
+#include "common/json/json.h"
 #include "proto/wire.h"
 
 #include <stdbool.h>

@@ -4,8 +4,8 @@
 #ifndef POSTCALL_LOGGER_STREAM_H
 #define POSTCALL_LOGGER_STREAM_H
 
-#include "common/metrics.h"
-#include "common/worker.h"
+#include "common/base/metrics.h"
+#include "common/link/worker.h"
 #include "logger/settings.h"
 
 #include <poll.h>

@@ -1,5 +1,5 @@
-#include "common/batches.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/link/batches.h"
 #include "logger/ndjson.h"
 #include "logger/stream.h"
 #include "proto/routes.h"

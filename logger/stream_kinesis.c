@@ -1,5 +1,5 @@
-#include "common/log.h"
-#include "common/partition_key.h"
+#include "common/base/log.h"
+#include "common/base/partition_key.h"
 #include "logger/kinesis.h"
 #include "logger/stream.h"
 #include "proto/routes.h"

@@ -1,6 +1,6 @@
 /* disk: what stands in the journal beside the raw bodies: the header of an event, and the records
  * of the outcome log.  The framing around them (length, CRC, sequence) is in JOURNAL.md and
- * common/journal_record.h. */
+ * common/journal/journal_record.h. */
 #ifndef POSTCALL_PROTO_DISK_H
 #define POSTCALL_PROTO_DISK_H
 

@@ -3,10 +3,10 @@
  *
  * If it dies nothing is lost: what it held is given to another one, or again; an older event
  * never replaces a newer object. */
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/shutdown.h"
-#include "common/vitals.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon/shutdown.h"
+#include "common/daemon/vitals.h"
 #include "proto/routes.h"
 #include "recorder/settings.h"
 #include "recorder/store.h"

@@ -9,8 +9,8 @@
 #ifndef POSTCALL_RECORDER_OBJECT_H
 #define POSTCALL_RECORDER_OBJECT_H
 
-#include "common/fault.h"
-#include "common/json.h"
+#include "common/base/fault.h"
+#include "common/json/json.h"
 #include "proto/wire.h"
 
 #include <stddef.h>

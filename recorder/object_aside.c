@@ -1,6 +1,6 @@
 #include "recorder/object_aside.h"
 
-#include "common/file_lock.h"
+#include "common/base/file_lock.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -12,7 +12,7 @@
 #ifndef POSTCALL_RECORDER_OBJECT_ASIDE_H
 #define POSTCALL_RECORDER_OBJECT_ASIDE_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 
 #include <stdatomic.h>
 #include <stddef.h>

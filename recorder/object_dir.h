@@ -22,7 +22,7 @@
 #ifndef POSTCALL_RECORDER_OBJECT_DIR_H
 #define POSTCALL_RECORDER_OBJECT_DIR_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 #include "recorder/object_group.h"
 
-#include "common/file_io.h"
+#include "common/base/file_io.h"
 #include "proto/routes.h"
 #include "recorder/object_parents.h"
 #include "recorder/object_path.h"

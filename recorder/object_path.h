@@ -9,7 +9,7 @@
 #ifndef POSTCALL_RECORDER_OBJECT_PATH_H
 #define POSTCALL_RECORDER_OBJECT_PATH_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/messages.h"
 
 #include <stdbool.h>

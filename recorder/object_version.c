@@ -1,6 +1,6 @@
 #include "recorder/object_version.h"
 
-#include "common/file_io.h"
+#include "common/base/file_io.h"
 
 #include <assert.h>
 #include <errno.h>

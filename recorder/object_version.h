@@ -1,8 +1,8 @@
 /* object_version: which event's version of an object a file is, kept with the file.
  *
- * A version is text whose bytes sort as the events do (event_version in common/event_time.h).  It
- * is the extended attribute `user.postcall.version` of the file and moves with it.  A file without
- * a version is older than any.
+ * A version is text whose bytes sort as the events do (event_version in common/base/event_time.h).
+ * It is the extended attribute `user.postcall.version` of the file and moves with it.  A file
+ * without a version is older than any.
  *
  * Where the file system has no attributes (tmpfs before Linux 6.6, some network file systems) the
  * version is in a hidden file `.NAME.version` beside the object, behind the SHA-256, in hex, of the
@@ -15,7 +15,7 @@
 #ifndef POSTCALL_RECORDER_OBJECT_VERSION_H
 #define POSTCALL_RECORDER_OBJECT_VERSION_H
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "proto/wire.h"
 
 #include <stddef.h>

@@ -5,11 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/aws.h"
-#include "common/aws_sign.h"
-#include "common/base64.h"
-#include "common/clock.h"
-#include "common/event_time.h"
+#include "common/aws/aws.h"
+#include "common/aws/aws_sign.h"
+#include "common/base/base64.h"
+#include "common/base/clock.h"
+#include "common/base/event_time.h"
 #include "proto/routes.h"
 #include "recorder/s3_sse.h"
 

@@ -15,8 +15,8 @@
 #ifndef POSTCALL_RECORDER_S3_H
 #define POSTCALL_RECORDER_S3_H
 
-#include "common/aws_settings.h"
-#include "common/fault.h"
+#include "common/aws/aws_settings.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 
 #include <poll.h>

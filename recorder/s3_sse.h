@@ -6,8 +6,8 @@
 #ifndef POSTCALL_RECORDER_S3_SSE_H
 #define POSTCALL_RECORDER_S3_SSE_H
 
-#include "common/fault.h"
-#include "common/http_client.h"
+#include "common/base/fault.h"
+#include "common/http/http_client.h"
 
 #include <stddef.h>
 

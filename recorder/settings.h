@@ -2,8 +2,8 @@
 #ifndef POSTCALL_RECORDER_SETTINGS_H
 #define POSTCALL_RECORDER_SETTINGS_H
 
-#include "common/aws_settings.h"
-#include "common/worker_settings.h"
+#include "common/aws/aws_settings.h"
+#include "common/daemon/worker_settings.h"
 
 typedef struct {
     settings_shared_t shared;

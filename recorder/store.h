@@ -4,8 +4,8 @@
 #ifndef POSTCALL_RECORDER_STORE_H
 #define POSTCALL_RECORDER_STORE_H
 
-#include "common/metrics.h"
-#include "common/worker.h"
+#include "common/base/metrics.h"
+#include "common/link/worker.h"
 #include "recorder/settings.h"
 
 #include <poll.h>

@@ -1,4 +1,4 @@
-#include "common/batches.h"
+#include "common/link/batches.h"
 #include "proto/routes.h"
 #include "recorder/object.h"
 #include "recorder/object_dir.h"

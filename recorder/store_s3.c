@@ -1,4 +1,4 @@
-#include "common/log.h"
+#include "common/base/log.h"
 #include "proto/routes.h"
 #include "recorder/object.h"
 #include "recorder/s3.h"

@@ -1,9 +1,9 @@
 #include "replay/capture.h"
 
-#include "common/dead_letter_file.h"
-#include "common/file_io.h"
-#include "common/journal_record.h"
-#include "common/journal_slot.h"
+#include "common/base/file_io.h"
+#include "common/journal/dead_letter_file.h"
+#include "common/journal/journal_record.h"
+#include "common/journal/journal_slot.h"
 #include "proto/routes.h"
 
 #include <dirent.h>

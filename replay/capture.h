@@ -9,8 +9,8 @@
 #ifndef POSTCALL_REPLAY_CAPTURE_H
 #define POSTCALL_REPLAY_CAPTURE_H
 
-#include "common/fault.h"
-#include "common/journal_sinks.h"
+#include "common/base/fault.h"
+#include "common/journal/journal_sinks.h"
 #include "proto/disk.h"
 
 #include <stdbool.h>

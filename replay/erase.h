@@ -2,8 +2,8 @@
  * the outcome log says of them, dead letters, reassignments.
  *
  * The places are found here, by reading; the process that has the slot overwrites them, or this one
- * where nobody has it (common/slot_requests).  It is repeated until nothing is found, since a
- * process that starts meanwhile writes files anew. */
+ * where nobody has it (common/journal/slot_requests).  It is repeated until nothing is found, since
+ * a process that starts meanwhile writes files anew. */
 #ifndef POSTCALL_REPLAY_ERASE_H
 #define POSTCALL_REPLAY_ERASE_H
 

@@ -1,7 +1,7 @@
 #include "replay/filter.h"
 
-#include "common/event_time.h"
-#include "common/ids.h"
+#include "common/base/event_time.h"
+#include "common/base/ids.h"
 #include "proto/routes.h"
 
 #include <stdio.h>

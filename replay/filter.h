@@ -5,7 +5,7 @@
 #ifndef POSTCALL_REPLAY_FILTER_H
 #define POSTCALL_REPLAY_FILTER_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/disk.h"
 #include "proto/messages.h"
 

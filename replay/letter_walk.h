@@ -6,7 +6,7 @@
 #ifndef POSTCALL_REPLAY_LETTER_WALK_H
 #define POSTCALL_REPLAY_LETTER_WALK_H
 
-#include "common/dead_letter_file.h"
+#include "common/journal/dead_letter_file.h"
 #include "replay/capture.h"
 
 /* A letter, and where it stands; the views live until the next letter_walk_next. */

@@ -1,6 +1,6 @@
 #include "replay/options.h"
 
-#include "common/setting_value.h"
+#include "common/daemon/setting_value.h"
 #include "proto/endpoints.h"
 #include "proto/routes.h"
 

@@ -5,7 +5,7 @@
 #ifndef POSTCALL_REPLAY_OPTIONS_H
 #define POSTCALL_REPLAY_OPTIONS_H
 
-#include "common/settings.h"
+#include "common/daemon/settings.h"
 #include "replay/filter.h"
 
 typedef enum { COMMAND_RUN, COMMAND_LIST, COMMAND_SHOW, COMMAND_CHECK, COMMAND_PURGE } command_t;

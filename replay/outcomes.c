@@ -1,8 +1,8 @@
 #include "replay/outcomes.h"
 
-#include "common/file_io.h"
-#include "common/journal_scan.h"
-#include "common/journal_slot.h"
+#include "common/base/file_io.h"
+#include "common/journal/journal_scan.h"
+#include "common/journal/journal_slot.h"
 #include "proto/routes.h"
 #include "replay/segment_file.h"
 

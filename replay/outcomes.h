@@ -6,7 +6,7 @@
 #ifndef POSTCALL_REPLAY_OUTCOMES_H
 #define POSTCALL_REPLAY_OUTCOMES_H
 
-#include "common/outcome_table.h"
+#include "common/journal/outcome_table.h"
 #include "replay/capture.h"
 
 typedef struct outcomes_t outcomes_t;

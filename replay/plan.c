@@ -1,6 +1,6 @@
 #include "replay/plan.h"
 
-#include "common/shutdown.h"
+#include "common/daemon/shutdown.h"
 #include "proto/routes.h"
 
 #include <inttypes.h>

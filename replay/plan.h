@@ -10,8 +10,8 @@ typedef struct {
     selection_figures_t figures;
 } plan_t;
 
-/* Reads the capture once, to its end or until a stop is asked for (common/shutdown).  0; 1: it was
- * stopped; -1. */
+/* Reads the capture once, to its end or until a stop is asked for (common/daemon/shutdown).  0; 1:
+ * it was stopped; -1. */
 int plan_make(plan_t *self, const capture_t *capture, const selection_options_t *options,
               fault_t *fault);
 

@@ -1,9 +1,9 @@
 #include "replay/repair.h"
 
-#include "common/clock.h"
-#include "common/file_io.h"
-#include "common/file_lock.h"
-#include "common/journal_scan.h"
+#include "common/base/clock.h"
+#include "common/base/file_io.h"
+#include "common/base/file_lock.h"
+#include "common/journal/journal_scan.h"
 #include "replay/segment_file.h"
 
 #include <errno.h>

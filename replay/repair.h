@@ -6,7 +6,7 @@
 #ifndef POSTCALL_REPLAY_REPAIR_H
 #define POSTCALL_REPLAY_REPAIR_H
 
-#include "common/journal_slot.h"
+#include "common/journal/journal_slot.h"
 #include "replay/capture.h"
 
 /* Takes the slot, as an ingress would.  0, or -1: another process has it, or it is no slot. */

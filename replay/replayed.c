@@ -1,7 +1,7 @@
 #include "replay/replayed.h"
 
-#include "common/offload.h"
-#include "common/slot_requests.h"
+#include "common/base/offload.h"
+#include "common/journal/slot_requests.h"
 #include "replay/tell_slot.h"
 #include "replay/tenant_log.h"
 

@@ -1,8 +1,8 @@
 #include "replay/run.h"
 
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/shutdown.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon/shutdown.h"
 #include "proto/endpoints.h"
 #include "proto/routes.h"
 #include "proto/timing.h"

@@ -1,14 +1,14 @@
 /* run: the command that sends events of a capture to their sinks again.
  *
  * It is a source of the work protocol as an ingress is, with the same states of delivery
- * (delivery/dispatch), but it reads a capture and settles nothing there: what became of an event is
- * counted, and the letters of those that arrived are marked.  An event that cannot succeed stays
- * what it was, and makes the exit status tell. */
+ * (common/delivery/dispatch), but it reads a capture and settles nothing there: what became of an
+ * event is counted, and the letters of those that arrived are marked.  An event that cannot succeed
+ * stays what it was, and makes the exit status tell. */
 #ifndef POSTCALL_REPLAY_RUN_H
 #define POSTCALL_REPLAY_RUN_H
 
-#include "common/source.h"
-#include "delivery/dispatch.h"
+#include "common/delivery/dispatch.h"
+#include "common/link/source.h"
 #include "replay/capture.h"
 #include "replay/options.h"
 

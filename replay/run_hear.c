@@ -1,5 +1,5 @@
 /* What comes back. */
-#include "common/log_event.h"
+#include "common/base/log_event.h"
 #include "proto/routes.h"
 #include "replay/run_private.h"
 

@@ -3,10 +3,10 @@
 #ifndef POSTCALL_REPLAY_RUN_PRIVATE_H
 #define POSTCALL_REPLAY_RUN_PRIVATE_H
 
-#include "common/number_map.h"
-#include "common/source.h"
-#include "common/vitals.h"
-#include "delivery/dispatch.h"
+#include "common/base/number_map.h"
+#include "common/daemon/vitals.h"
+#include "common/delivery/dispatch.h"
+#include "common/link/source.h"
 #include "replay/plan.h"
 #include "replay/progress.h"
 #include "replay/report.h"

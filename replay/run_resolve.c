@@ -1,6 +1,6 @@
 /* Whose an event is: as it is recorded, or as a resolver finds now, which is recorded and confirmed
  * by `go` once it is on stable storage. */
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "replay/run_private.h"
 
 #include <stdlib.h>

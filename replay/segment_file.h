@@ -5,7 +5,7 @@
 #ifndef POSTCALL_REPLAY_SEGMENT_FILE_H
 #define POSTCALL_REPLAY_SEGMENT_FILE_H
 
-#include "common/journal_record.h"
+#include "common/journal/journal_record.h"
 #include "replay/capture.h"
 
 typedef struct {

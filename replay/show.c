@@ -1,6 +1,6 @@
 #include "replay/show.h"
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "proto/routes.h"
 #include "replay/letter_walk.h"
 #include "replay/tenants.h"

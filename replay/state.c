@@ -1,6 +1,6 @@
 #include "replay/state.h"
 
-#include "common/crc32c.h"
+#include "common/base/crc32c.h"
 #include "proto/messages.h"
 
 #include <errno.h>

@@ -6,9 +6,9 @@
 #ifndef POSTCALL_REPLAY_STATE_H
 #define POSTCALL_REPLAY_STATE_H
 
-#include "common/digest.h"
-#include "common/fault.h"
-#include "common/file_io.h"
+#include "common/base/digest.h"
+#include "common/base/fault.h"
+#include "common/base/file_io.h"
 #include "proto/wire.h"
 
 typedef struct {

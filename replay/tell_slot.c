@@ -1,7 +1,7 @@
 #include "replay/tell_slot.h"
 
-#include "common/clock.h"
-#include "common/slot_requests.h"
+#include "common/base/clock.h"
+#include "common/journal/slot_requests.h"
 
 #include <stdlib.h>
 #include <time.h>

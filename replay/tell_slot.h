@@ -2,7 +2,7 @@
  * that it delivers from then on goes there, too.
  *
  * What is to be told is gathered on one thread and told on another, since it waits for that
- * process.  Where nobody has the slot it is written there (common/slot_requests). */
+ * process.  Where nobody has the slot it is written there (common/journal/slot_requests). */
 #ifndef POSTCALL_REPLAY_TELL_SLOT_H
 #define POSTCALL_REPLAY_TELL_SLOT_H
 

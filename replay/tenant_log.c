@@ -1,12 +1,12 @@
 #include "replay/tenant_log.h"
 
-#include "common/clock.h"
-#include "common/file_io.h"
-#include "common/file_lock.h"
-#include "common/fingerprint_map.h"
-#include "common/journal_scan.h"
-#include "common/journal_slot.h"
-#include "common/outcome_table.h"
+#include "common/base/clock.h"
+#include "common/base/file_io.h"
+#include "common/base/file_lock.h"
+#include "common/base/fingerprint_map.h"
+#include "common/journal/journal_scan.h"
+#include "common/journal/journal_slot.h"
+#include "common/journal/outcome_table.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,7 @@
 #ifndef POSTCALL_REPLAY_TENANT_LOG_H
 #define POSTCALL_REPLAY_TENANT_LOG_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/disk.h"
 
 typedef struct tenant_log_t tenant_log_t;

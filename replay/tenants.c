@@ -1,6 +1,6 @@
 #include "replay/tenants.h"
 
-#include "common/outcome_table.h"
+#include "common/journal/outcome_table.h"
 
 #include <stdlib.h>
 

@@ -1,8 +1,8 @@
 #include "replay/text.h"
 
-#include "common/clock.h"
-#include "common/ids.h"
-#include "common/utf8.h"
+#include "common/base/clock.h"
+#include "common/base/ids.h"
+#include "common/base/utf8.h"
 #include "proto/messages.h"
 
 #include <string.h>

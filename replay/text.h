@@ -6,7 +6,7 @@
 #ifndef POSTCALL_REPLAY_TEXT_H
 #define POSTCALL_REPLAY_TEXT_H
 
-#include "common/buffer.h"
+#include "common/base/buffer.h"
 #include "proto/disk.h"
 
 #include <stdio.h>

@@ -6,7 +6,7 @@
 #ifndef POSTCALL_REPLAY_UNSETTLED_H
 #define POSTCALL_REPLAY_UNSETTLED_H
 
-#include "common/vitals.h"
+#include "common/daemon/vitals.h"
 #include "replay/capture.h"
 #include "replay/options.h"
 #include "replay/plan.h"

@@ -1,7 +1,7 @@
 #include "replay/walk.h"
 
-#include "common/journal_scan.h"
-#include "common/journal_slot.h"
+#include "common/journal/journal_scan.h"
+#include "common/journal/journal_slot.h"
 #include "replay/segment_file.h"
 
 #include <errno.h>

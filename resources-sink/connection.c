@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 static const char *const uri_prefixes[] = {"postgresql://", "postgres://"};
 

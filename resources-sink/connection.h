@@ -9,7 +9,7 @@
 #include <libpq-fe.h>
 #include <stdint.h>
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "resources-sink/failure.h"
 
 /* Checks that `url` can be read as a libpq connection string (a URI or key=value words,

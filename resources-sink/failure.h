@@ -7,7 +7,7 @@
 
 #include <libpq-fe.h>
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 
 #define FAILURE_SQLSTATE_BYTES 6
 

@@ -1,6 +1,6 @@
 #include "resources-sink/jsonb_text.h"
 
-#include "common/decimal.h"
+#include "common/base/decimal.h"
 
 #include <assert.h>
 #include <string.h>

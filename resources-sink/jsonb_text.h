@@ -13,8 +13,8 @@
 #ifndef POSTCALL_RESOURCES_SINK_JSONB_TEXT_H
 #define POSTCALL_RESOURCES_SINK_JSONB_TEXT_H
 
-#include "common/buffer.h"
-#include "common/json_value.h"
+#include "common/base/buffer.h"
+#include "common/json/json_value.h"
 
 #define JSONB_DIGITS_MAX   400
 #define JSONB_EXPONENT_MAX 1000

@@ -4,11 +4,11 @@
  *
  * If it dies nothing is lost: what it held is given to another one, or again; the same row is
  * written once. */
-#include "common/batches.h"
-#include "common/clock.h"
-#include "common/log.h"
-#include "common/shutdown.h"
-#include "common/vitals.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
+#include "common/daemon/shutdown.h"
+#include "common/daemon/vitals.h"
+#include "common/link/batches.h"
 #include "proto/routes.h"
 #include "resources-sink/migrate.h"
 #include "resources-sink/rows.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "resources-sink/connection.h"
 #include "resources-sink/failure.h"
 #include "resources-sink/schema.h"

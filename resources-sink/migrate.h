@@ -9,7 +9,7 @@
 
 #include <libpq-fe.h>
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 
 /* Gives the latest migration's version and floor, in this order, of the connected database. */
 #define MIGRATE_VERSION_QUERY                                                                      \

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "common/backoff.h"
-#include "common/clock.h"
+#include "common/base/backoff.h"
+#include "common/base/clock.h"
 #include "resources-sink/connection.h"
 #include "resources-sink/migrate.h"
 #include "resources-sink/pipeline.h"

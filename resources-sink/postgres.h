@@ -8,14 +8,15 @@
  *
  * This module makes no rows and no schema (migrate), takes no decision about events, and logs
  * nothing.  Functions block, up to the deadline of the options: they belong on a thread of their
- * own (common/offload), one at a time.  Only postgres_connected may be called from any thread. */
+ * own (common/base/offload), one at a time.  Only postgres_connected may be called from any thread.
+ */
 #ifndef POSTCALL_RESOURCES_SINK_POSTGRES_H
 #define POSTCALL_RESOURCES_SINK_POSTGRES_H
 
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "resources-sink/failure.h"
 
 /* The default deadline: shorter than a lease, so that a server that hangs is a retry, not a worker

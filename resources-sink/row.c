@@ -1,6 +1,6 @@
 #include "resources-sink/row.h"
 
-#include "common/decimal.h"
+#include "common/base/decimal.h"
 #include "resources-sink/jsonb_text.h"
 
 #include <assert.h>

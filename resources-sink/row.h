@@ -13,9 +13,9 @@
 #ifndef POSTCALL_RESOURCES_SINK_ROW_H
 #define POSTCALL_RESOURCES_SINK_ROW_H
 
-#include "common/buffer.h"
-#include "common/event_time.h"
-#include "common/json.h"
+#include "common/base/buffer.h"
+#include "common/base/event_time.h"
+#include "common/json/json.h"
 #include "proto/messages.h"
 
 /* With tenant ids of MESSAGE_ID_BYTES_MAX, the largest primary key stays below the 2704 bytes that
@@ -39,7 +39,7 @@ typedef struct {
     buffer_t data;                          /* text for jsonb */
     char created_at[EVENT_TIME_TEXT_BYTES]; /* ISO 8601, UTC */
     char request_id[ROW_NAME_BYTES_MAX + 1];
-    char version[EVENT_VERSION_BYTES]; /* larger wins (common/event_time.h) */
+    char version[EVENT_VERSION_BYTES]; /* larger wins (common/base/event_time.h) */
 } row_t;
 
 typedef enum {

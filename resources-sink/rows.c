@@ -1,6 +1,6 @@
 #include "resources-sink/rows.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "proto/routes.h"
 #include "resources-sink/row.h"
 

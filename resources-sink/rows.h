@@ -4,8 +4,8 @@
 #ifndef POSTCALL_RESOURCES_SINK_ROWS_H
 #define POSTCALL_RESOURCES_SINK_ROWS_H
 
-#include "common/batches.h"
-#include "common/metrics.h"
+#include "common/base/metrics.h"
+#include "common/link/batches.h"
 #include "resources-sink/postgres.h"
 
 typedef struct rows_t rows_t;

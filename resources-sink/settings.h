@@ -2,7 +2,7 @@
 #ifndef POSTCALL_RESOURCES_SINK_SETTINGS_H
 #define POSTCALL_RESOURCES_SINK_SETTINGS_H
 
-#include "common/worker_settings.h"
+#include "common/daemon/worker_settings.h"
 
 typedef struct {
     settings_shared_t shared;

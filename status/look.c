@@ -1,6 +1,6 @@
 #include "status/look.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 
 #include <math.h>
 #include <netdb.h>

@@ -7,8 +7,8 @@
 #ifndef POSTCALL_STATUS_LOOK_H
 #define POSTCALL_STATUS_LOOK_H
 
-#include "common/fault.h"
-#include "common/http_client.h"
+#include "common/base/fault.h"
+#include "common/http/http_client.h"
 #include "status/samples.h"
 
 #include <stdint.h>

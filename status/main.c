@@ -2,7 +2,7 @@
  * what waits and since when, what is stuck, what is dead.
  *
  * It only asks; nothing notices when it dies. */
-#include "common/shutdown.h"
+#include "common/daemon/shutdown.h"
 #include "status/screen.h"
 
 #include <errno.h>

@@ -8,7 +8,7 @@
 #ifndef POSTCALL_STATUS_SAMPLES_H
 #define POSTCALL_STATUS_SAMPLES_H
 
-#include "common/buffer.h"
+#include "common/base/buffer.h"
 #include "proto/wire.h"
 
 #include <stdbool.h>

@@ -2,7 +2,7 @@
 #ifndef POSTCALL_STATUS_SCREEN_H
 #define POSTCALL_STATUS_SCREEN_H
 
-#include "common/buffer.h"
+#include "common/base/buffer.h"
 #include "status/picture.h"
 
 /* Appends lines; those of troubles may be long.  0, or -1 when memory is

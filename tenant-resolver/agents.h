@@ -8,7 +8,7 @@
 #ifndef POSTCALL_TENANT_RESOLVER_AGENTS_H
 #define POSTCALL_TENANT_RESOLVER_AGENTS_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 
 #include <stdbool.h>

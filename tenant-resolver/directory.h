@@ -5,7 +5,7 @@
 #ifndef POSTCALL_TENANT_RESOLVER_DIRECTORY_H
 #define POSTCALL_TENANT_RESOLVER_DIRECTORY_H
 
-#include "common/metrics.h"
+#include "common/base/metrics.h"
 #include "tenant-resolver/agents.h"
 #include "tenant-resolver/settings.h"
 

@@ -1,4 +1,4 @@
-#include "common/log.h"
+#include "common/base/log.h"
 #include "tenant-resolver/directory.h"
 #include "tenant-resolver/dynamodb.h"
 

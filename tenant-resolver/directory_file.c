@@ -1,5 +1,5 @@
-#include "common/json.h"
-#include "common/log.h"
+#include "common/base/log.h"
+#include "common/json/json.h"
 #include "tenant-resolver/directory.h"
 #include "tenant-resolver/tenant_item.h"
 

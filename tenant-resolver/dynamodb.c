@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/aws.h"
-#include "common/clock.h"
+#include "common/aws/aws.h"
+#include "common/base/clock.h"
 #include "tenant-resolver/dynamodb_question.h"
 #include "tenant-resolver/dynamodb_text.h"
 

@@ -10,8 +10,8 @@
 #ifndef POSTCALL_TENANT_RESOLVER_DYNAMODB_H
 #define POSTCALL_TENANT_RESOLVER_DYNAMODB_H
 
-#include "common/aws_settings.h"
-#include "common/fault.h"
+#include "common/aws/aws_settings.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 #include "tenant-resolver/tenant_item.h"
 

@@ -4,8 +4,8 @@
 #ifndef POSTCALL_TENANT_RESOLVER_DYNAMODB_QUESTION_H
 #define POSTCALL_TENANT_RESOLVER_DYNAMODB_QUESTION_H
 
-#include "common/buffer.h"
-#include "common/fault.h"
+#include "common/base/buffer.h"
+#include "common/base/fault.h"
 #include "proto/wire.h"
 #include "tenant-resolver/dynamodb_text.h"
 #include "tenant-resolver/tenant_item.h"

@@ -6,9 +6,9 @@
 #ifndef POSTCALL_TENANT_RESOLVER_DYNAMODB_TEXT_H
 #define POSTCALL_TENANT_RESOLVER_DYNAMODB_TEXT_H
 
-#include "common/buffer.h"
-#include "common/fault.h"
-#include "common/json.h"
+#include "common/base/buffer.h"
+#include "common/base/fault.h"
+#include "common/json/json.h"
 
 #define DYNAMODB_CONTENT_TYPE "application/x-amz-json-1.0"
 #define DYNAMODB_QUERY        "DynamoDB_20120810.Query"

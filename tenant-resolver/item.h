@@ -7,8 +7,8 @@
 #ifndef POSTCALL_TENANT_RESOLVER_ITEM_H
 #define POSTCALL_TENANT_RESOLVER_ITEM_H
 
-#include "common/event_time.h"
-#include "common/worker.h"
+#include "common/base/event_time.h"
+#include "common/link/worker.h"
 #include "tenant-resolver/agents.h"
 #include "tenant-resolver/object_key.h"
 #include "tenant-resolver/record.h"

@@ -1,6 +1,6 @@
 #include "tenant-resolver/object_key.h"
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 
 #include <assert.h>
 #include <stdbool.h>

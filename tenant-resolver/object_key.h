@@ -8,7 +8,7 @@
 #ifndef POSTCALL_TENANT_RESOLVER_OBJECT_KEY_H
 #define POSTCALL_TENANT_RESOLVER_OBJECT_KEY_H
 
-#include "common/fault.h"
+#include "common/base/fault.h"
 #include "proto/messages.h"
 
 /* The longest component, so that one with its ending is a file name anywhere (255 bytes). */

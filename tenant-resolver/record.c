@@ -1,8 +1,8 @@
 #include "tenant-resolver/record.h"
 
-#include "common/event_time.h"
-#include "common/ids.h"
-#include "common/partition_key.h"
+#include "common/base/event_time.h"
+#include "common/base/ids.h"
+#include "common/base/partition_key.h"
 #include "proto/routes.h"
 
 #include <string.h>

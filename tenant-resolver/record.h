@@ -21,8 +21,8 @@
 #ifndef POSTCALL_TENANT_RESOLVER_RECORD_H
 #define POSTCALL_TENANT_RESOLVER_RECORD_H
 
-#include "common/buffer.h"
-#include "common/json.h"
+#include "common/base/buffer.h"
+#include "common/json/json.h"
 #include "proto/messages.h"
 
 /* A field that is longer in the webhook is left out: no status or cost is, and a record that passes

@@ -13,9 +13,9 @@
 #ifndef POSTCALL_TENANT_RESOLVER_RELAY_H
 #define POSTCALL_TENANT_RESOLVER_RELAY_H
 
-#include "common/metrics.h"
-#include "common/source.h"
-#include "common/worker.h"
+#include "common/base/metrics.h"
+#include "common/link/source.h"
+#include "common/link/worker.h"
 #include "tenant-resolver/agents.h"
 #include "tenant-resolver/record.h"
 

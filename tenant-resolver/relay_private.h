@@ -3,7 +3,7 @@
 #ifndef POSTCALL_TENANT_RESOLVER_RELAY_PRIVATE_H
 #define POSTCALL_TENANT_RESOLVER_RELAY_PRIVATE_H
 
-#include "common/number_map.h"
+#include "common/base/number_map.h"
 #include "tenant-resolver/item.h"
 #include "tenant-resolver/relay.h"
 

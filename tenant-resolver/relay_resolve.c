@@ -1,6 +1,6 @@
 #include "tenant-resolver/relay_private.h"
 
-#include "common/log_event.h"
+#include "common/base/log_event.h"
 #include "proto/routes.h"
 
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 #include "tenant-resolver/relay_private.h"
 
-#include "common/log.h"
+#include "common/base/log.h"
 #include "proto/routes.h"
 
 #include <string.h>

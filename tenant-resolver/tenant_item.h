@@ -9,7 +9,7 @@
 
 #include <stdbool.h>
 
-#include "common/json_value.h"
+#include "common/json/json_value.h"
 
 #define TENANT_ITEM_ID_BYTES 257
 

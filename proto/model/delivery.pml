@@ -125,7 +125,7 @@ inline vanish(n) {
   lease[n].cut = false
 }
 
-/* The ingress: the states of a pair (delivery/dispatch). */
+/* The ingress: the states of a pair (common/delivery/dispatch). */
 
 #define IS_OPEN(e, s) (!IS(e, s, NONE) && !IS(e, s, SETTLED))
 #define IS_CURRENT(n, e, s) (IS(e, s, LEASED) && pair[PAIR(e, s)].lease == n + 1)
@@ -254,7 +254,7 @@ inline run_out(n, e, s) {
   fi
 }
 
-/* The ingress: what comes back (delivery/dispatch_hear). */
+/* The ingress: what comes back (common/delivery/dispatch_hear). */
 
 inline hear_done(e, s) {
   if
@@ -320,7 +320,7 @@ inline follow_tries(n) {
 #define DONE_COUNTS(n, e, s) true
 #endif
 
-/* What lease n says is about lease m (common/source_hear). */
+/* What lease n says is about lease m (common/link/source_hear). */
 inline hear_about(n, m) {
   e = lease[m].event;
   s = lease[m].sink;
@@ -354,7 +354,7 @@ inline hear(n) {
   e = 0; s = 0; m = 0
 }
 
-/* The ingress: what may go (delivery/dispatch_give). */
+/* The ingress: what may go (common/delivery/dispatch_give). */
 
 #if defined(WITHOUT_DEFERRED_APART)
 #define IN_WINDOW(s) (COUNT(s, WAITING) + COUNT(s, LEASED) + COUNT(s, DEFERRED))

@@ -5,10 +5,10 @@
  * is for them to judge; it ends early only by a signal, when an assertion of the journal fails.
  *
  * Usage: crash.reopen SINK... */
-#include "common/dead_letters.h"
-#include "common/digest.h"
-#include "common/journal.h"
-#include "common/journal_record.h"
+#include "common/base/digest.h"
+#include "common/journal/dead_letters.h"
+#include "common/journal/journal.h"
+#include "common/journal/journal_record.h"
 
 #include <limits.h>
 #include <semaphore.h>

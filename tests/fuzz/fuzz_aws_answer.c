@@ -1,8 +1,8 @@
 /* Feeds any bytes, as an HTTP answer, to all that reads what AWS says, and checks what is promised:
  * texts that end, are one line and can be logged; entries for exactly the records that were sent.
  * The input is header lines, an empty line, and the body. */
-#include "common/aws_answer.h"
-#include "common/aws_class.h"
+#include "common/aws/aws_answer.h"
+#include "common/aws/aws_class.h"
 #include "logger/put_records.h"
 #include "tenant-resolver/dynamodb_text.h"
 

@@ -1,6 +1,6 @@
 /* Feeds any JSON as an item of the tenant directory, plain and in DynamoDB's types, and checks that
  * whatever is accepted has texts that end and an agent. */
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tenant-resolver/tenant_item.h"
 
 #include <assert.h>

@@ -4,10 +4,10 @@
  * The input is a list of pieces: one byte of kind, two of length, and so many bytes.  A piece is
  * damage as it stands, or the header of a good record, or the body of one.  The segment's id is
  * made from the input, so that no piece can know it. */
-#include "common/digest.h"
-#include "common/journal_index.h"
-#include "common/journal_scan.h"
-#include "common/outcome_table.h"
+#include "common/base/digest.h"
+#include "common/journal/journal_index.h"
+#include "common/journal/journal_scan.h"
+#include "common/journal/outcome_table.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Any text: json_read accepts it exactly when a plain recursive reading of RFC 8259 does, and the
  * views of an accepted text agree with each other. */
-#include "common/json.h"
-#include "common/utf8.h"
+#include "common/base/utf8.h"
+#include "common/json/json.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* Feeds recorder/object any bytes as a webhook, as either kind, and checks what it promises. */
 #include "recorder/object.h"
 
-#include "common/base64.h"
+#include "common/base/base64.h"
 #include "proto/routes.h"
 
 #include <assert.h>

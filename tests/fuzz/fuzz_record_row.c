@@ -1,9 +1,9 @@
 /* A webhook through the whole chain: a call's event gives a record of one line within its limit,
  * and that record gives a row whose casts and text cannot fail.  The first byte of the input is
  * chosen by its bits: what the settings say; the rest is the webhook. */
-#include "common/digest.h"
-#include "common/event_time.h"
-#include "common/partition_key.h"
+#include "common/base/digest.h"
+#include "common/base/event_time.h"
+#include "common/base/partition_key.h"
 #include "ingress/webhook.h"
 #include "proto/routes.h"
 #include "resources-sink/row.h"

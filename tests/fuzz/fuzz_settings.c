@@ -3,7 +3,7 @@
  *
  * The first byte chooses the daemon by its initial (s: resources-sink), the rest is the
  * environment, a variable a line. */
-#include "common/address.h"
+#include "common/base/address.h"
 #include "ingress/settings.h"
 #include "logger/settings.h"
 #include "recorder/settings.h"

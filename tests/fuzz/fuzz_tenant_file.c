@@ -1,6 +1,6 @@
 /* Any text as the tenant file: it opens or is refused with a reason, and what it says of an agent
  * is what a plain count of its items says. */
-#include "common/json.h"
+#include "common/json/json.h"
 #include "tenant-resolver/directory.h"
 #include "tenant-resolver/tenant_item.h"
 

@@ -3,9 +3,9 @@
  *
  * The first byte chooses: e(ndpoint), l(isten address), b(ase64) or t(ime); the rest is the text.
  */
-#include "common/address.h"
-#include "common/base64.h"
-#include "common/event_time.h"
+#include "common/base/address.h"
+#include "common/base/base64.h"
+#include "common/base/event_time.h"
 
 #include <arpa/inet.h>
 #include <assert.h>

@@ -1,6 +1,6 @@
 // PostgreSQL over TLS with sslmode=verify-full: rows go to the server whose certificate is vouched
 // for and bears its name, and to no other. (What AWS's clients refuse is in
-// tests/unit/common/test_http_tls.c.)
+// tests/unit/common/http/test_http_tls.c.)
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';

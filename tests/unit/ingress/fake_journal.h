@@ -1,9 +1,10 @@
-/* fake_journal: the part of common/journal that the webhook port uses, in memory, told by the test
- * what to answer and when.  For one test program: it defines the journal's own functions. */
+/* fake_journal: the part of common/journal/journal that the webhook port uses, in memory, told by
+ * the test what to answer and when.  For one test program: it defines the journal's own functions.
+ */
 #ifndef POSTCALL_TESTS_FAKE_JOURNAL_H
 #define POSTCALL_TESTS_FAKE_JOURNAL_H
 
-#include "common/journal.h"
+#include "common/journal/journal.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -2,8 +2,8 @@
 #ifndef POSTCALL_TESTS_PORT_FIXTURE_H
 #define POSTCALL_TESTS_PORT_FIXTURE_H
 
-#include "common/buffer.h"
-#include "common/clock.h"
+#include "common/base/buffer.h"
+#include "common/base/clock.h"
 #include "ingress/http.h"
 #include "tests/unit/ingress/fake_journal.h"
 #include "tests/unit/support/raw_client.h"

@@ -1,6 +1,6 @@
 /* The webhook port over the real journal: what was answered with 200 is what is read back. */
-#include "common/clock.h"
-#include "common/digest.h"
+#include "common/base/clock.h"
+#include "common/base/digest.h"
 #include "ingress/http.h"
 #include "tests/unit/support/raw_client.h"
 #include "tests/unit/support/scratch.h"

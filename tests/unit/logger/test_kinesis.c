@@ -11,8 +11,8 @@
 
 #include <cmocka.h>
 
-#include "common/buffer.h"
-#include "common/clock.h"
+#include "common/base/buffer.h"
+#include "common/base/clock.h"
 #include "proto/routes.h"
 #include "tests/unit/support/fake_clock.h"
 #include "tests/unit/support/loopback.h"

@@ -1,7 +1,7 @@
 #include "logger/ndjson.h"
 
-#include "common/log.h"
-#include "common/offload.h"
+#include "common/base/log.h"
+#include "common/base/offload.h"
 #include "tests/unit/support/scratch.h"
 
 #include <errno.h>

@@ -1,7 +1,7 @@
 #include "logger/ndjson.h"
 
-#include "common/clock.h"
-#include "common/log.h"
+#include "common/base/clock.h"
+#include "common/base/log.h"
 #include "tests/unit/support/child.h"
 #include "tests/unit/support/scratch.h"
 

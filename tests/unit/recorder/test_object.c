@@ -1,6 +1,6 @@
 #include "recorder/object.h"
 
-#include "common/base64.h"
+#include "common/base/base64.h"
 #include "proto/routes.h"
 
 #include <malloc.h>

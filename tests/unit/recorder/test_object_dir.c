@@ -1,6 +1,6 @@
 #include "recorder/object_dir.h"
 
-#include "common/offload.h"
+#include "common/base/offload.h"
 #include "proto/routes.h"
 #include "tests/unit/support/scratch.h"
 

@@ -1,7 +1,7 @@
 /* Several recorders on one directory, killed at any moment, while somebody reads. */
 #include "recorder/object_dir.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/unit/support/child.h"
 #include "tests/unit/support/scratch.h"
 

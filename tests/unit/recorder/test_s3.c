@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "proto/routes.h"
 #include "tests/unit/support/fake_clock.h"
 #include "tests/unit/support/loopback.h"

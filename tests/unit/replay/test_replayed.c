@@ -1,7 +1,7 @@
 /* What replays were told, across processes that come and go. */
 #include "replay/replayed.h"
 
-#include "common/reassignments.h"
+#include "common/journal/reassignments.h"
 #include "tests/unit/support/journal_box.h"
 
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* Captures as a person may give them: a running ingress's own directory, copies, and damage. */
 #include "replay/walk.h"
 
-#include "common/journal_record.h"
+#include "common/journal/journal_record.h"
 #include "replay/letter_walk.h"
 #include "replay/tenants.h"
 #include "tests/unit/support/journal_box.h"

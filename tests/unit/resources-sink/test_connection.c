@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/unit/support/cluster.h"
 #include "tests/unit/support/cut_proxy.h"
 

@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "resources-sink/migrate.h"
 #include "tests/unit/resources-sink/sample_row.h"
 #include "tests/unit/support/cluster.h"

@@ -2,7 +2,7 @@
 #ifndef POSTCALL_TESTS_UNIT_SUPPORT_FIXTURE_H
 #define POSTCALL_TESTS_UNIT_SUPPORT_FIXTURE_H
 
-#include "common/buffer.h"
+#include "common/base/buffer.h"
 
 #include <stdio.h>
 

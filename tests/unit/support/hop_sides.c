@@ -1,7 +1,7 @@
 #include "tests/unit/support/hop_sides.h"
 
-#include "common/clock.h"
-#include "common/source_private.h"
+#include "common/base/clock.h"
+#include "common/link/source_private.h"
 
 #include <poll.h>
 #include <setjmp.h>

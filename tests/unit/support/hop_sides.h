@@ -6,8 +6,8 @@
 #ifndef POSTCALL_TESTS_HOP_SIDES_H
 #define POSTCALL_TESTS_HOP_SIDES_H
 
-#include "common/source.h"
-#include "common/worker.h"
+#include "common/link/source.h"
+#include "common/link/worker.h"
 #include "proto/timing.h"
 
 #define SIDES_MAX 8

@@ -1,6 +1,6 @@
 #include "tests/unit/support/journal_box.h"
 
-#include "common/clock.h"
+#include "common/base/clock.h"
 #include "tests/unit/support/scratch.h"
 
 #include <inttypes.h>

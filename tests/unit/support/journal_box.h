@@ -5,7 +5,7 @@
 #ifndef POSTCALL_TESTS_JOURNAL_BOX_H
 #define POSTCALL_TESTS_JOURNAL_BOX_H
 
-#include "common/journal.h"
+#include "common/journal/journal.h"
 
 #include <limits.h>
 #include <stdbool.h>

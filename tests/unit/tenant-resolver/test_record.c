@@ -1,6 +1,6 @@
 #include "tenant-resolver/record.h"
 
-#include "common/digest.h"
+#include "common/base/digest.h"
 #include "proto/routes.h"
 
 #include <setjmp.h>

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
+#include "common/json/json.h"
 
 static json_value_t parse(json_reader_t *reader, const char *text)
 {
