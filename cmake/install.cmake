@@ -1,15 +1,15 @@
 # `cmake --install` and the Debian package: binaries, man pages, systemd units, and a commented file of settings.
 include(GNUInstallDirs)
 
-# Installs a program and its page: a daemon writes it itself, a tool has one in packaging/man.
+# Installs a program and its page: a daemon writes it itself, a tool has one in deploy/packaging/man.
 function(postcall_install_program program)
   install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  if(EXISTS ${CMAKE_SOURCE_DIR}/packaging/man/${program}.1)
-    install(FILES packaging/man/${program}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+  if(EXISTS ${CMAKE_SOURCE_DIR}/deploy/packaging/man/${program}.1)
+    install(FILES deploy/packaging/man/${program}.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
     return()
   endif()
-  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/packaging/systemd/${program}.service)
-    message(FATAL_ERROR "${program} is no daemon and has no page in packaging/man")
+  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/deploy/packaging/systemd/${program}.service)
+    message(FATAL_ERROR "${program} is no daemon and has no page in deploy/packaging/man")
   endif()
   set(page ${CMAKE_BINARY_DIR}/man/${program}.8)
   file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/man)
@@ -24,12 +24,12 @@ foreach(program ${programs})
 endforeach()
 
 # Units name their programs without a path, which systemd looks for in /usr/local/bin and /usr/bin.
-install(DIRECTORY packaging/systemd/ DESTINATION lib/systemd/system)
-install(FILES packaging/postcall.sysusers DESTINATION lib/sysusers.d RENAME postcall.conf)
+install(DIRECTORY deploy/packaging/systemd/ DESTINATION lib/systemd/system)
+install(FILES deploy/packaging/postcall.sysusers DESTINATION lib/sysusers.d RENAME postcall.conf)
 # Where the units look for it, whatever the prefix.
-install(FILES packaging/postcall.env DESTINATION /etc/postcall
+install(FILES deploy/packaging/postcall.env DESTINATION /etc/postcall
         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
-install(DIRECTORY monitoring DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY deploy/monitoring DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES README.md LICENSE proto/PROTOCOL.md proto/JOURNAL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
 set(CPACK_GENERATOR DEB)
@@ -42,7 +42,7 @@ set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS procps) # kill, of `systemctl reload`
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS systemd)
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
-set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/packaging/debian/conffiles
-    ${CMAKE_SOURCE_DIR}/packaging/debian/postinst ${CMAKE_SOURCE_DIR}/packaging/debian/prerm
-    ${CMAKE_SOURCE_DIR}/packaging/debian/postrm)
+set(CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/deploy/packaging/debian/conffiles
+    ${CMAKE_SOURCE_DIR}/deploy/packaging/debian/postinst ${CMAKE_SOURCE_DIR}/deploy/packaging/debian/prerm
+    ${CMAKE_SOURCE_DIR}/deploy/packaging/debian/postrm)
 include(CPack)

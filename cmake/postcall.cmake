@@ -39,7 +39,7 @@ function(postcall_library folder)
   target_link_libraries(postcall_${name} PRIVATE postcall_flags PUBLIC ${ARG_LINK})
 endfunction()
 
-# A daemon, or a tool with a page of its own in packaging/man.
+# A daemon, or a tool with a page of its own in deploy/packaging/man.
 function(postcall_program folder)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   get_filename_component(name ${folder} NAME)

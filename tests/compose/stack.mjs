@@ -89,7 +89,7 @@ const TIMES = Object.fromEntries(
 );
 
 /**
- * Brings the stack up. `signed`: as compose/signed.yaml has it, with the tenants of the tests and
+ * Brings the stack up. `signed`: as deploy/compose/signed.yaml has it, with the tenants of the tests and
  * their times; else as it stands there. `args`: further arguments of `up`.
  */
 export async function startStack({ signed = false, args = [] } = {}) {
@@ -116,7 +116,7 @@ function signedSettings(directory) {
   };
   const times = file('times.yaml', JSON.stringify({ services: TIMES }));
   return {
-    COMPOSE_FILE: ['compose.yaml', 'compose/signed.yaml', times].join(':'),
+    COMPOSE_FILE: ['compose.yaml', 'deploy/compose/signed.yaml', times].join(':'),
     ELEVENLABS_WEBHOOK_SECRET_FILE: file('secret', SECRET),
     TENANTS_FILE: file('tenants.json', JSON.stringify(TENANTS)),
   };

@@ -1,4 +1,4 @@
-// The files in monitoring/ against a real Prometheus that watches a real pipeline: the alerts do
+// The files in deploy/monitoring/ against a real Prometheus that watches a real pipeline: the alerts do
 // what they say, and no panel of the dashboard asks for something that is not there.
 
 import assert from 'node:assert/strict';
@@ -17,7 +17,7 @@ import { startPostgres } from '../harness/postgres.mjs';
 import { STAGE_NAMES, startStack } from '../harness/stack.mjs';
 import { transcription } from '../harness/webhook.mjs';
 
-const MONITORING = fileURLToPath(new URL('../../monitoring', import.meta.url));
+const MONITORING = fileURLToPath(new URL('../../deploy/monitoring', import.meta.url));
 const fileOf = (name) => readFileSync(join(MONITORING, name), 'utf8');
 
 let postgres;
