@@ -37,6 +37,7 @@ deliver_t *deliver_new(const deliver_options_t *options, journal_t *journal, met
     self->dispatch = dispatch_new(&options->dispatch, self->sink_count, fault);
     self->letters = letters_new(journal_slot_directory(journal), fault);
     self->source = source_new(&options->source, now_ms, fault);
+    self->turn = (turn_t){&deliver_turn_kind, self, self->source, self->dispatch, self->sink_count};
     if (!self->dispatch || !self->letters || !self->source) {
         deliver_destroy(&self);
     } else if (!make_cursors(self)) {
@@ -67,7 +68,7 @@ static void tick_sinks(deliver_t *self, int64_t now_ms)
     for (size_t sink = 0; sink < self->sink_count; sink++) {
         pair_t *dying;
         while ((dying = dispatch_tick(self->dispatch, sink, now_ms)))
-            (void)deliver_bury(self, dying); /* tried again when the house is kept */
+            (void)deliver_bury(self, dying); /* housekeeping tries again */
     }
 }
 
@@ -111,9 +112,9 @@ int64_t deliver_turn(deliver_t *self, int64_t now_ms)
 {
     deliver_hear_journal(self);
     deliver_hear_letters(self);
-    deliver_hear(self, now_ms);
+    turn_hear(&self->turn, now_ms);
     tick_sinks(self, now_ms);
-    bool more = !self->gives_nothing && deliver_give_again(self, now_ms);
+    bool more = !self->gives_nothing && turn_give_again(&self->turn, DELIVER_TURN_EVENTS, now_ms);
     more = (!self->gives_nothing && deliver_give_fresh(self, now_ms)) || more;
     keep_house(self, now_ms);
     int64_t wait_ms = source_tick(self->source, now_ms);

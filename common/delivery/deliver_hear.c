@@ -1,190 +1,7 @@
-#include "common/base/clock.h"
+/* What the delivery does with the reports of its workers (turn.h). */
 #include "common/base/log_event.h"
 #include "common/delivery/deliver_private.h"
 #include "proto/routes.h"
-
-#include <stdlib.h>
-#include <string.h>
-
-enum { COUNT_DONE, COUNT_RETRY, COUNT_DEAD };
-
-/* Settling. */
-
-/* Whose an event is, for a line of log; empty when that is not known. */
-static disk_resolution_t tenant_of(deliver_t *self, const entry_t *entry)
-{
-    disk_resolution_t resolution = {0};
-    (void)journal_resolution_find(self->journal, entry->provider, entry->conversation_id,
-                                  &resolution, NULL); /* unreadable is as good as unknown here */
-    return resolution;
-}
-
-static void log_settled(deliver_t *self, const pair_t *pair, const char *outcome,
-                        wire_view_t reason)
-{
-    if (!log_enabled(LOG_LEVEL_DEBUG))
-        return;
-    disk_resolution_t tenant = tenant_of(self, pair->entry);
-    log_line(LOG_LEVEL_DEBUG, "settled", LOG_EVENT_ID(pair->entry->event_id),
-             LOG_TENANT(tenant.business_id, tenant.location_id),
-             LOG_TEXT("sink", self->sinks[pair->sink]), LOG_TEXT("outcome", outcome),
-             LOG_TEXT_N("reason", reason.bytes, reason.length), LOG_NUMBER("tries", pair->tries));
-}
-
-/* Audio that may not be kept is deleted as soon as that is known, and nobody else needs it. */
-static void forget_refused_audio(deliver_t *self, const entry_t *entry, wire_view_t reason)
-{
-    journal_event_t event;
-    if (wire_equals(reason, DONE_RECORDING_REFUSED) &&
-        deliver_read_again(self, entry, &event) == 1 && event.settled == DELIVER_ALL_SINKS(self))
-        journal_body_forget(self->journal, &event.event);
-}
-
-void deliver_release(deliver_t *self, entry_t *entry)
-{
-    uint64_t segment = entry->position.segment;
-    if (dispatch_release(self->dispatch, entry))
-        journal_release(self->journal, segment);
-}
-
-void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
-                    wire_view_t detail)
-{
-    entry_t *entry = pair->entry;
-    const disk_settlement_t settlement = {
-        .sequence = entry->sequence,
-        .sink = wire_view(self->sinks[pair->sink]),
-        .outcome = wire_view(outcome),
-        .reason = reason,
-        .detail = detail,
-        .tries = pair->tries,
-        .at_us = (uint64_t)clock_unix_us(),
-    };
-    journal_settle(self->journal, entry->position, pair->sink, &settlement);
-    forget_refused_audio(self, entry, reason);
-    metric_observe(self->measures[pair->sink].latency,
-                   ((double)settlement.at_us - (double)entry->received_us) / 1e6);
-    log_settled(self, pair, outcome, reason);
-    deliver_release(self, entry);
-}
-
-/* Dead letters. */
-
-/* An event that was dead before any sink is settled for all of them at once. */
-static bool dead_at_intake(const journal_event_t *event)
-{
-    return event->event.dead_reason.length > 0;
-}
-
-void deliver_settle_damaged(deliver_t *self, pair_t *pair)
-{
-    dispatch_abandon(self->dispatch, pair);
-    deliver_settle(self, pair, OUTCOME_DEAD, WIRE_VIEW(DEAD_REJECTED),
-                   WIRE_VIEW("its record in the journal is damaged"));
-}
-
-bool deliver_bury(deliver_t *self, pair_t *pair)
-{
-    journal_event_t event;
-    fault_t fault;
-    size_t record_bytes;
-    disk_resolution_t resolution;
-    int read = deliver_read_again(self, pair->entry, &event);
-    if (read < 0)
-        deliver_settle_damaged(self, pair);
-    if (read <= 0)
-        return read < 0;
-    char *record = journal_record_read(self->journal, pair->entry->position, &record_bytes, &fault);
-    if (!record)
-        return false;
-    bool resolved = deliver_recorded(self, &event, &resolution);
-    const disk_letter_t letter = {
-        .event_id = event.event.event_id,
-        .sequence = event.sequence,
-        .sink = dead_at_intake(&event) ? WIRE_VIEW("") : wire_view(self->sinks[pair->sink]),
-        .reason = wire_view(pair->dead_reason),
-        .detail = wire_view(pair->dead_detail),
-        .tries = pair->tries,
-        .at_us = (uint64_t)clock_unix_us(),
-        .resolution = {&resolution, resolved ? 1 : 0},
-    };
-    pair->burying = letters_put(self->letters, &letter, pair->sink, record, record_bytes,
-                                event.event.body_file);
-    if (!pair->burying)
-        free(record);
-    return pair->burying;
-}
-
-/* The letter is durable: what it is about may be forgotten. */
-static void settle_buried(deliver_t *self, pair_t *pair, const journal_event_t *event)
-{
-    if (!event || !dead_at_intake(event)) {
-        deliver_settle(self, pair, OUTCOME_DEAD, wire_view(pair->dead_reason),
-                       wire_view(pair->dead_detail));
-        return;
-    }
-    const disk_settlement_t settlement = {
-        .sequence = event->sequence,
-        .outcome = WIRE_VIEW(OUTCOME_DEAD),
-        .reason = event->event.dead_reason,
-        .at_us = (uint64_t)clock_unix_us(),
-    };
-    journal_settle(self->journal, event->position, JOURNAL_SINKS_MAX, &settlement);
-    deliver_release(self, pair->entry);
-}
-
-static void log_unwritten(const letters_result_t *result)
-{
-    static log_throttle_t throttle;
-    uint64_t suppressed;
-    if (log_allow(&throttle, 1000, &suppressed))
-        log_line(LOG_LEVEL_ERROR, "cannot write a dead letter, retrying",
-                 LOG_NUMBER("sequence", result->sequence), LOG_TEXT("reason", result->detail),
-                 LOG_NUMBER("more", suppressed));
-}
-
-static void buried(deliver_t *self, const letters_result_t *result)
-{
-    entry_t *entry = dispatch_find(self->dispatch, result->sequence);
-    if (!entry)
-        return; /* settled as done meanwhile: a replay of the letter changes nothing */
-    pair_t *pair = &entry->pairs[result->sink];
-    pair->burying = false;
-    if (!result->written) {
-        log_unwritten(result);
-        return;
-    }
-    if (!dispatch_buried(self->dispatch, pair))
-        return;
-    journal_event_t event;
-    bool readable = deliver_read_again(self, entry, &event) == 1;
-    const char *sink =
-        readable && dead_at_intake(&event) ? DELIVER_NO_SINK : self->sinks[pair->sink];
-    metric_add(deliver_dead_letters(self, pair->dead_reason, sink), 1);
-    disk_resolution_t tenant = tenant_of(self, entry);
-    log_line(LOG_LEVEL_WARN, "dead letter, kept for a replay", LOG_EVENT_ID(entry->event_id),
-             LOG_TENANT(tenant.business_id, tenant.location_id),
-             LOG_NUMBER("sequence", result->sequence), LOG_TEXT("sink", sink),
-             LOG_TEXT("reason", pair->dead_reason), LOG_TEXT("detail", pair->dead_detail));
-    settle_buried(self, pair, readable ? &event : NULL);
-}
-
-void deliver_hear_letters(deliver_t *self)
-{
-    letters_result_t result;
-    while (letters_take(self->letters, &result))
-        buried(self, &result);
-}
-
-/* Outcomes. */
-
-static void act(deliver_t *self, pair_t *pair, act_t act, const message_outcome_t *outcome)
-{
-    if (act == ACT_SETTLE)
-        deliver_settle(self, pair, OUTCOME_DONE, outcome->reason, outcome->detail);
-    else if (act == ACT_BURY)
-        (void)deliver_bury(self, pair); /* tried again when the house is kept */
-}
 
 static void log_retry(deliver_t *self, const pair_t *pair, const message_outcome_t *outcome)
 {
@@ -192,7 +9,7 @@ static void log_retry(deliver_t *self, const pair_t *pair, const message_outcome
     uint64_t suppressed;
     if (!log_allow(&throttle, 1000, &suppressed))
         return;
-    disk_resolution_t tenant = tenant_of(self, pair->entry);
+    disk_resolution_t tenant = deliver_tenant_of(self, pair->entry);
     log_line(LOG_LEVEL_WARN, "not delivered, retrying", LOG_EVENT_ID(pair->entry->event_id),
              LOG_TENANT(tenant.business_id, tenant.location_id),
              LOG_TEXT("sink", self->sinks[pair->sink]),
@@ -202,67 +19,37 @@ static void log_retry(deliver_t *self, const pair_t *pair, const message_outcome
              LOG_NUMBER("sequence", pair->entry->sequence), LOG_NUMBER("more", suppressed));
 }
 
-static void take_outcome(deliver_t *self, pair_t *pair, const message_outcome_t *outcome,
-                         int64_t now_ms)
+static void heard(void *giver, const pair_t *pair, turn_report_t report,
+                  const message_outcome_t *outcome)
 {
-    deliver_metrics_t *measures = &self->measures[pair->sink];
-    wire_view_t kind = outcome->outcome;
-    if (wire_equals(kind, OUTCOME_DONE)) {
-        metric_add(measures->outcomes[COUNT_DONE], 1);
-        act(self, pair, dispatch_done(self->dispatch, pair, outcome->reason), outcome);
-    } else if (wire_equals(kind, OUTCOME_WORKING)) {
-        dispatch_working(self->dispatch, pair, outcome->number, now_ms);
-    } else if (wire_equals(kind, OUTCOME_RETRY)) {
-        metric_add(measures->outcomes[COUNT_RETRY], 1);
+    deliver_t *self = giver;
+    if (report != TURN_LOST)
+        metric_add(self->measures[pair->sink].outcomes[report], 1);
+    if (report == TURN_RETRY)
         log_retry(self, pair, outcome);
-        act(self, pair, dispatch_retry(self->dispatch, pair, outcome, now_ms), outcome);
-    } else if (wire_equals(kind, OUTCOME_DEAD)) {
-        metric_add(measures->outcomes[COUNT_DEAD], 1);
-        act(self, pair, dispatch_dead(self->dispatch, pair, outcome), outcome);
-    } else if (wire_equals(kind, OUTCOME_LOST)) {
-        act(self, pair, dispatch_lost(self->dispatch, pair, outcome->number, now_ms), outcome);
-    }
 }
 
-/* An outcome whose lease is not out, from before a restart perhaps: only `done` counts. */
-static void take_foreign(deliver_t *self, size_t sink, const message_outcome_t *outcome,
-                         int64_t now_ms)
+static void settle(void *giver, pair_t *pair, const message_outcome_t *outcome)
 {
-    entry_t *entry = dispatch_find(self->dispatch, outcome->sequence);
-    if (entry && wire_equals(outcome->outcome, OUTCOME_DONE) &&
-        memcmp(entry->event_id, outcome->event_id.bytes, sizeof(entry->event_id)) == 0)
-        take_outcome(self, &entry->pairs[sink], outcome, now_ms);
+    deliver_settle(giver, pair, OUTCOME_DONE, outcome->reason, outcome->detail);
 }
 
-void deliver_hear(deliver_t *self, int64_t now_ms)
+static void bury(void *giver, pair_t *pair)
 {
-    source_input_t input;
-    while (source_take(self->source, now_ms, &input)) {
-        entry_t *entry = input.sequence ? dispatch_find(self->dispatch, input.sequence) : NULL;
-        pair_t *pair = entry ? &entry->pairs[input.sink] : NULL;
-        switch (input.kind) {
-        case SOURCE_OUTCOME:
-            if (pair)
-                take_outcome(self, pair, input.outcome, now_ms);
-            break;
-        case SOURCE_FOREIGN:
-            take_foreign(self, input.sink, input.outcome, now_ms);
-            break;
-        case SOURCE_LOST:
-            if (pair && dispatch_lost(self->dispatch, pair, input.number, now_ms) == ACT_BURY)
-                (void)deliver_bury(self, pair); /* as in act */
-            break;
-        case SOURCE_RESOLVED:
-            for (size_t i = 0; i < input.resolutions->events.count; i++)
-                deliver_resolve(self, input.peer,
-                                (const message_resolution_t *)input.resolutions->events.items + i);
-            break;
-        case SOURCE_CREDIT:
-            break; /* giving follows in this turn anyway */
-        case SOURCE_REFUSED:
-            log_line(LOG_LEVEL_WARN, "a worker was not understood, ignoring",
-                     LOG_TEXT("detail", input.detail));
-            break;
-        }
-    }
+    (void)deliver_bury(giver, pair); /* housekeeping tries again */
 }
+
+static void resolve(void *giver, source_peer_t peer, const message_resolution_t *resolved)
+{
+    deliver_resolve(giver, peer, resolved);
+}
+
+const turn_kind_t deliver_turn_kind = {
+    .give = deliver_give_pair,
+    .fresh_waits = deliver_fresh_waits,
+    .heard = heard,
+    .settle = settle,
+    .bury = bury,
+    .resolve = resolve,
+    .takes_other_incarnations = true,
+};

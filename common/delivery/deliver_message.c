@@ -23,12 +23,12 @@ static void log_unreadable(const journal_event_t *event, bool gone, const char *
                  LOG_NUMBER("more", suppressed));
 }
 
-static given_t copy_body(const journal_event_t *event, zmq_msg_t *body)
+static turn_given_t copy_body(const journal_event_t *event, zmq_msg_t *body)
 {
     if (zmq_msg_init_size(body, event->body_bytes) != 0)
-        return GIVEN_UNREADABLE;
+        return TURN_UNREADABLE;
     memcpy(zmq_msg_data(body), event->body, event->body_bytes);
-    return GIVEN;
+    return TURN_GIVEN;
 }
 
 /* A spilled webhook as it was received, or NULL; *gone says that it will never be read again.  No
@@ -54,25 +54,25 @@ static char *read_received(deliver_t *self, const journal_event_t *event, bool *
 /* Reads a spilled webhook into a frame, which stays empty when the body is gone as it should be:
  * recordings that may not be kept are deleted as soon as that is known, and the event is only to be
  * settled once more. */
-static given_t read_body(deliver_t *self, const journal_event_t *event, bool may_be_gone,
-                         zmq_msg_t *body)
+static turn_given_t read_body(deliver_t *self, const journal_event_t *event, bool may_be_gone,
+                              zmq_msg_t *body)
 {
     fault_t fault;
     bool gone;
     char *bytes = read_received(self, event, &gone, &fault);
     if (bytes) {
         if (zmq_msg_init_data(body, bytes, event->body_bytes, free_body, NULL) == 0)
-            return GIVEN;
+            return TURN_GIVEN;
         free(bytes);
-        return GIVEN_UNREADABLE;
+        return TURN_UNREADABLE;
     }
     if (gone && may_be_gone) {
         (void)zmq_msg_init(body); /* cannot fail */
-        return GIVEN;
+        return TURN_GIVEN;
     }
     metric_add(self->unreadable, 1);
     log_unreadable(event, gone, fault.text);
-    return gone ? GIVEN_GONE : GIVEN_UNREADABLE;
+    return gone ? TURN_GONE : TURN_UNREADABLE;
 }
 
 static void fill_message(deliver_t *self, const journal_event_t *event, message_event_t *message)
@@ -101,24 +101,24 @@ static void fill_message(deliver_t *self, const journal_event_t *event, message_
     message->recording_key = resolution.recording_key;
 }
 
-given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wanted, bool alone,
-                     deliver_leases_t *leases)
+turn_given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wanted,
+                          bool alone, turn_leases_t *leases)
 {
     message_event_t message;
     zmq_msg_t body;
     source_peer_t peer =
         source_choose(self->source, wanted, event->body_bytes, alone, &leases->sinks);
     if (peer == 0)
-        return GIVEN_TO_NOBODY;
+        return TURN_NO_WORKER;
     fill_message(self, event, &message);
     message.alone = alone;
-    given_t given = event->body
-                        ? copy_body(event, &body)
-                        : read_body(self, event, message.resolved && !message.record_calls, &body);
-    if (given != GIVEN)
+    turn_given_t given =
+        event->body ? copy_body(event, &body)
+                    : read_body(self, event, message.resolved && !message.record_calls, &body);
+    if (given != TURN_GIVEN)
         return given;
     if (!source_give(self->source, peer, &message, &body, leases->sinks, leases->numbers))
-        given = GIVEN_TO_NOBODY;
+        given = TURN_NO_WORKER;
     zmq_msg_close(&body);
     return given;
 }

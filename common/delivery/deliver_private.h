@@ -1,6 +1,9 @@
-/* deliver_private: what the files of deliver share.  deliver.c turns the wheel, deliver_give.c
- * decides what goes out, deliver_message.c sends it, deliver_hear.c takes what comes back,
- * deliver_resolve.c records whose it is, deliver_measure.c shows how it goes. */
+/* deliver_private: what the files of deliver share.  deliver.c runs one turn of the loop;
+ * deliver_lanes.c reads fresh events for groups of sinks, deliver_give.c decides what goes out,
+ * deliver_message.c sends it; deliver_hear.c says what a worker's report does, deliver_settle.c
+ * ends what an event is to a sink; deliver_resolve.c records its tenant, deliver_measure.c shows
+ * how it goes.  None calls back into one that is named before it, but for deliver_hear's table,
+ * which turn.c calls. */
 #ifndef POSTCALL_COMMON_DELIVERY_DELIVER_PRIVATE_H
 #define POSTCALL_COMMON_DELIVERY_DELIVER_PRIVATE_H
 
@@ -8,6 +11,7 @@
 #include "common/base/number_map.h"
 #include "common/delivery/deliver.h"
 #include "common/delivery/letters.h"
+#include "common/delivery/turn.h"
 
 /* Events that one group of cursors may look at, and that one sink may be given again, before the
  * loop hears again what came back and the others have their turn. */
@@ -24,21 +28,8 @@ typedef struct {
     bool at_end;             /* and there was none behind it */
 } deliver_lane_t;
 
-/* What an event was given for. */
 typedef struct {
-    uint32_t sinks;                      /* a bit for each */
-    uint64_t numbers[MESSAGE_SINKS_MAX]; /* of the leases */
-} deliver_leases_t;
-
-typedef enum {
-    GIVEN,
-    GIVEN_TO_NOBODY,  /* no worker can take it now */
-    GIVEN_UNREADABLE, /* its body cannot be read now */
-    GIVEN_GONE        /* its body will never be read again */
-} given_t;
-
-typedef struct {
-    metric_t *outcomes[3]; /* done, retry, dead */
+    metric_t *outcomes[3]; /* by turn_report_t: done, retry, dead */
     metric_t *run_outs;
     metric_t *latency;
     metric_t *backlog;
@@ -57,6 +48,7 @@ struct deliver_t {
     journal_t *journal;
     source_t *source;
     dispatch_t *dispatch;
+    turn_t turn;
     letters_t *letters;
     metrics_t *metrics;
     const char *const *sinks;
@@ -76,14 +68,26 @@ struct deliver_t {
 
 /* deliver_message.c: gives an event to one worker for as many of the wanted sinks as that one can
  * take. */
-given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wanted, bool alone,
-                     deliver_leases_t *leases);
+turn_given_t deliver_give(deliver_t *self, const journal_event_t *event, uint32_t wanted,
+                          bool alone, turn_leases_t *leases);
 
-/* deliver_give.c: both return true when there was more to give than one turn may. */
+/* deliver_lanes.c */
+/* The sinks whose cursors go along with this one's, a bit for each. */
+uint32_t deliver_lane_members(const deliver_t *self, size_t leader);
+/* Reads the next event of a group, unless one is pending.  False at the end, or when it cannot be
+ * read. */
+bool deliver_lane_read(deliver_t *self, deliver_lane_t *lane);
+/* `staying` cannot take the pending event of `leader`; the others go on without them. */
+void deliver_lane_split(deliver_t *self, size_t leader, uint32_t staying);
+/* Makes one group of those that have come to stand together. */
+void deliver_lanes_merge(deliver_t *self);
+
+/* deliver_give.c */
+/* Gives fresh events; true when there are more than one turn may give. */
 bool deliver_give_fresh(deliver_t *self, int64_t now_ms);
-bool deliver_give_again(deliver_t *self, int64_t now_ms);
-/* Reads the event of an entry.  1: it is in *event; 0: it cannot be read now; -1: it is gone. */
-int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
+/* For turn.h. */
+bool deliver_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms);
+bool deliver_fresh_waits(const void *giver, size_t sink);
 
 /* deliver_measure.c */
 /* The sink in the metrics of an event that was dead before any sink. */
@@ -104,7 +108,10 @@ void deliver_hear_journal(deliver_t *self);
 void deliver_free_goes(deliver_t *self);
 
 /* deliver_hear.c */
-void deliver_hear(deliver_t *self, int64_t now_ms);
+extern const turn_kind_t deliver_turn_kind;
+
+/* deliver_settle.c */
+/* Takes up the results of letters that were to be written. */
 void deliver_hear_letters(deliver_t *self);
 /* Has the letter of a dying pair written.  False when that has to be tried again later. */
 bool deliver_bury(deliver_t *self, pair_t *pair);
@@ -113,7 +120,10 @@ void deliver_settle_damaged(deliver_t *self, pair_t *pair);
 /* Writes down what became of a pair and lets go of its entry when nothing of it is open. */
 void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
                     wire_view_t detail);
-
+/* Reads the event of an entry.  1: it is in *event; 0: it cannot be read now; -1: it is gone. */
+int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
+/* The tenant of an event, for a line of log; empty when it is not known. */
+disk_resolution_t deliver_tenant_of(deliver_t *self, const entry_t *entry);
 /* The entry of an event, made when there is none; it keeps its segment from being deleted. */
 entry_t *deliver_enter(deliver_t *self, const journal_event_t *event);
 /* Lets go of an entry when nothing of it is open. */

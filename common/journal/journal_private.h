@@ -227,6 +227,9 @@ bool journal_slot_has_unnamed_files(const journal_slot_t *slot);
 
 int journal_writer_start(journal_t *self, fault_t *fault);
 void journal_writer_stop(journal_t *self);
+
+/* journal_state: from any thread */
+
 /* Makes the files of the segment `ordinal`, synced, directory included.  0, or -1 with errno; then
  * nothing is left of them, or *sync_failed is set. */
 int journal_segment_create(journal_t *self, journal_segment_t *segment, bool *sync_failed);
@@ -287,10 +290,13 @@ void journal_outcomes_free(journal_t *self);
  * by any more must not keep a segment in memory. */
 void journal_cursors_leave(journal_t *self, uint64_t ordinal);
 
-/* journal_housekeep */
+/* journal_delete */
 
 /* Deletes the oldest settled segment, whatever its age.  False when there is none. */
 bool journal_delete_settled(journal_t *self);
+/* Has a settled segment deleted on the offload thread, unless another thread deletes it already.
+ * `early`: before its time, for its room; counted. */
+void journal_delete_soon(journal_t *self, journal_segment_t *segment, bool early);
 /* Deletes settled segments until `bytes` more fit.  False when they do not. */
 bool journal_make_room(journal_t *self, uint64_t bytes);
 /* What the offload thread is asked for: one of the three. */

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define TICK_MS      50
+#define TURN_EVENTS  256
 #define LOOK_MS      1000 /* which ingresses are running */
 #define SAVE_MS      2000
 #define LOOSE_SUFFIX ".tenants"
@@ -93,6 +94,7 @@ static int open_run(run_t *self, fault_t *fault)
     if (options->resume && run_load(self, fault) != 0)
         return -1;
     self->source = source_new(&source, clock_now_ms(), fault);
+    self->turn = (turn_t){&run_turn_kind, self, self->source, self->dispatch, self->sinks};
     return self->source ? 0 : fault_blame(fault, "--bind");
 }
 
@@ -159,12 +161,13 @@ static void begin_stopping(run_t *self, const char *why, int64_t now_ms)
 static int64_t turn(run_t *self, int64_t now_ms, fault_t *fault)
 {
     bool more = false;
-    run_hear(self, now_ms);
+    self->now_ms = now_ms;
+    turn_hear(&self->turn, now_ms);
     run_tick(self, now_ms);
     if (run_say_go(self, fault) != 0 || run_enter(self, now_ms, fault) != 0)
         return -1;
     if (!self->stopping)
-        more = run_give(self, now_ms);
+        more = turn_give_again(&self->turn, TURN_EVENTS, now_ms);
     int64_t wait_ms = source_tick(self->source, now_ms);
     if (more)
         return 0;

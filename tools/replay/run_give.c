@@ -6,15 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TURN_EVENTS 256
-
-typedef enum {
-    GIVEN,
-    GIVEN_TO_NOBODY,  /* no worker can take it now */
-    GIVEN_UNREADABLE, /* its body cannot be read now */
-    GIVEN_GONE        /* it will never be read again */
-} given_t;
-
 static void free_body(void *bytes, void *hint)
 {
     (void)hint;
@@ -22,31 +13,31 @@ static void free_body(void *bytes, void *hint)
 }
 
 /* Reads a spilled webhook; a recording that may not be kept is gone as it should be. */
-static given_t read_body(const run_t *self, const selection_event_t *event, bool may_be_gone,
-                         zmq_msg_t *body)
+static turn_given_t read_body(const run_t *self, const selection_event_t *event, bool may_be_gone,
+                              zmq_msg_t *body)
 {
     fault_t fault;
     char *bytes = selection_read_body(self->selection, event, &fault);
     if (bytes && zmq_msg_init_data(body, bytes, event->event.body_bytes, free_body, NULL) == 0)
-        return GIVEN;
+        return TURN_GIVEN;
     bool gone = !bytes && (errno == ENOENT || errno == ENODATA);
     free(bytes);
     if (gone && may_be_gone) {
         (void)zmq_msg_init(body); /* cannot fail */
-        return GIVEN;
+        return TURN_GIVEN;
     }
-    return gone ? GIVEN_GONE : GIVEN_UNREADABLE;
+    return gone ? TURN_GONE : TURN_UNREADABLE;
 }
 
-static given_t fill_body(const run_t *self, const selection_event_t *event, bool may_be_gone,
-                         zmq_msg_t *body)
+static turn_given_t fill_body(const run_t *self, const selection_event_t *event, bool may_be_gone,
+                              zmq_msg_t *body)
 {
     if (!event->body)
         return read_body(self, event, may_be_gone, body);
     if (zmq_msg_init_size(body, event->event.body_bytes) != 0)
-        return GIVEN_UNREADABLE;
+        return TURN_UNREADABLE;
     memcpy(zmq_msg_data(body), event->body, event->event.body_bytes);
-    return GIVEN;
+    return TURN_GIVEN;
 }
 
 static void fill_message(run_t *self, const item_t *item, const disk_event_t *event,
@@ -78,40 +69,34 @@ static void fill_message(run_t *self, const item_t *item, const disk_event_t *ev
     message->former = resolution.former;
 }
 
-/* What an event was given for. */
-typedef struct {
-    uint32_t sinks;
-    uint64_t numbers[MESSAGE_SINKS_MAX];
-} leases_t;
-
-static given_t give(run_t *self, const item_t *item, const selection_event_t *event,
-                    source_peer_t peer, bool alone, leases_t *leases)
+static turn_given_t give(run_t *self, const item_t *item, const selection_event_t *event,
+                         source_peer_t peer, bool alone, turn_leases_t *leases)
 {
     message_event_t message;
     zmq_msg_t body;
     fill_message(self, item, &event->event, &message);
     message.alone = alone;
-    given_t given = GIVEN;
+    turn_given_t given = TURN_GIVEN;
     if (message.deletes)
         (void)zmq_msg_init(&body); /* cannot fail; a deletion needs no webhook */
     else
         given = fill_body(self, event, message.resolved && !message.record_calls, &body);
-    if (given != GIVEN)
+    if (given != TURN_GIVEN)
         return given;
     if (!source_give(self->source, peer, &message, message.deletes ? NULL : &body, leases->sinks,
                      leases->numbers))
-        given = GIVEN_TO_NOBODY;
+        given = TURN_NO_WORKER;
     zmq_msg_close(&body);
     return given;
 }
 
-/* False when nothing of this sink can go now. */
-static bool give_pair(run_t *self, pair_t *pair, bool alone, int64_t now_ms)
+bool run_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms)
 {
+    run_t *self = giver;
     entry_t *entry = pair->entry;
     const item_t *item = run_item(self, entry->sequence);
     selection_event_t event;
-    leases_t leases;
+    turn_leases_t leases;
     fault_t fault;
     uint32_t wanted =
         alone ? 1u << pair->sink : dispatch_may_go_along(self->dispatch, entry, now_ms);
@@ -119,46 +104,16 @@ static bool give_pair(run_t *self, pair_t *pair, bool alone, int64_t now_ms)
     if (peer == 0)
         return false;
     int read = selection_again(self->selection, &item->place, &event, &fault);
-    given_t given = read == 1   ? give(self, item, &event, peer, alone, &leases)
-                    : read == 0 ? GIVEN_GONE
-                                : GIVEN_UNREADABLE;
-    if (given == GIVEN) {
+    turn_given_t given = read == 1   ? give(self, item, &event, peer, alone, &leases)
+                         : read == 0 ? TURN_GONE
+                                     : TURN_UNREADABLE;
+    if (given == TURN_GIVEN) {
         dispatch_leased_together(self->dispatch, entry, leases.sinks, leases.numbers, now_ms);
-    } else if (given == GIVEN_GONE) {
+    } else if (given == TURN_GONE) {
         dispatch_condemn(self->dispatch, pair, DEAD_REJECTED, "it is gone from the capture");
         run_bury(self, pair);
-    } else if (given == GIVEN_UNREADABLE) {
+    } else if (given == TURN_UNREADABLE) {
         dispatch_defer(self->dispatch, pair, now_ms);
     }
-    return given != GIVEN_TO_NOBODY;
-}
-
-static bool give_one(run_t *self, size_t sink, int64_t now_ms)
-{
-    pair_t *pair;
-    switch (dispatch_next(self->dispatch, sink, now_ms, false, &pair)) {
-    case GIVE_WAITING:
-        return give_pair(self, pair, false, now_ms);
-    case GIVE_SUSPECT:
-        if (give_pair(self, pair, true, now_ms))
-            return true;
-        dispatch_pass_suspects(self->dispatch, sink, now_ms);
-        return false;
-    case GIVE_FRESH:
-    case GIVE_NOTHING:
-        break;
-    }
-    return false;
-}
-
-bool run_give(run_t *self, int64_t now_ms)
-{
-    bool more = false;
-    for (size_t sink = 0; sink < self->sinks; sink++) {
-        int given = 0;
-        while (given < TURN_EVENTS && give_one(self, sink, now_ms))
-            given++;
-        more = more || given == TURN_EVENTS;
-    }
-    return more;
+    return given != TURN_NO_WORKER;
 }

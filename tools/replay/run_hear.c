@@ -3,7 +3,6 @@
 #include "proto/routes.h"
 #include "tools/replay/run_private.h"
 
-#include <string.h>
 #include <unistd.h>
 
 /* Marks. */
@@ -35,13 +34,13 @@ void run_sync_marks(run_t *self)
 
 /* Settling. */
 
-static void settle(run_t *self, pair_t *pair, int64_t now_ms)
+static void settle(run_t *self, pair_t *pair)
 {
     entry_t *entry = pair->entry;
     item_t *item = run_item(self, entry->sequence);
     item->done |= 1u << pair->sink;
     self->report.sinks[pair->sink].done++;
-    self->active_ms = now_ms;
+    self->active_ms = self->now_ms;
     mark(self, item, wire_view(route_sink_names[pair->sink]));
     if ((item->done & item->routed) == item->routed)
         mark(self, item, (wire_view_t){0});
@@ -62,83 +61,43 @@ void run_bury(run_t *self, pair_t *pair)
     run_close_item(self, item, entry);
 }
 
-static void act(run_t *self, pair_t *pair, act_t act, int64_t now_ms)
+static void heard(void *giver, const pair_t *pair, turn_report_t report,
+                  const message_outcome_t *outcome)
 {
-    if (act == ACT_SETTLE)
-        settle(self, pair, now_ms);
-    if (act == ACT_BURY) {
-        self->active_ms = now_ms;
-        run_bury(self, pair);
-    }
-}
-
-static void take_outcome(run_t *self, pair_t *pair, const message_outcome_t *outcome,
-                         int64_t now_ms)
-{
-    wire_view_t kind = outcome->outcome;
-    if (wire_equals(kind, OUTCOME_DONE)) {
-        act(self, pair, dispatch_done(self->dispatch, pair, outcome->reason), now_ms);
-    } else if (wire_equals(kind, OUTCOME_WORKING)) {
-        dispatch_working(self->dispatch, pair, outcome->number, now_ms);
-    } else if (wire_equals(kind, OUTCOME_RETRY)) {
+    run_t *self = giver;
+    (void)outcome;
+    if (report == TURN_RETRY)
         self->report.sinks[pair->sink].retried++;
-        act(self, pair, dispatch_retry(self->dispatch, pair, outcome, now_ms), now_ms);
-    } else if (wire_equals(kind, OUTCOME_DEAD)) {
-        act(self, pair, dispatch_dead(self->dispatch, pair, outcome), now_ms);
-    } else if (wire_equals(kind, OUTCOME_LOST)) {
-        self->active_ms = now_ms;
-        act(self, pair, dispatch_lost(self->dispatch, pair, outcome->number, now_ms), now_ms);
-    }
+    if (report == TURN_LOST)
+        self->active_ms = self->now_ms;
 }
 
-/* An outcome of an earlier lease: only `done` counts.  Of another replay's it is nothing to us. */
-static void take_foreign(run_t *self, size_t sink, const message_outcome_t *outcome, int64_t now_ms)
+static void settled(void *giver, pair_t *pair, const message_outcome_t *outcome)
 {
-    entry_t *entry = dispatch_find(self->dispatch, outcome->sequence);
-    if (entry && wire_equals(outcome->outcome, OUTCOME_DONE) &&
-        wire_same(outcome->incarnation, source_incarnation(self->source)) &&
-        memcmp(entry->event_id, outcome->event_id.bytes, sizeof(entry->event_id)) == 0)
-        take_outcome(self, &entry->pairs[sink], outcome, now_ms);
+    (void)outcome;
+    settle(giver, pair);
 }
 
-static void take_resolutions(run_t *self, const source_input_t *input)
+static void dying(void *giver, pair_t *pair)
 {
-    const message_resolution_t *resolved = input->resolutions->events.items;
-    for (size_t i = 0; i < input->resolutions->events.count; i++)
-        run_resolve(self, input->peer, &resolved[i]);
+    run_t *self = giver;
+    self->active_ms = self->now_ms;
+    run_bury(self, pair);
 }
 
-void run_hear(run_t *self, int64_t now_ms)
+static void resolve(void *giver, source_peer_t peer, const message_resolution_t *resolved)
 {
-    source_input_t input;
-    while (source_take(self->source, now_ms, &input)) {
-        entry_t *entry = input.sequence ? dispatch_find(self->dispatch, input.sequence) : NULL;
-        pair_t *pair = entry ? &entry->pairs[input.sink] : NULL;
-        switch (input.kind) {
-        case SOURCE_OUTCOME:
-            if (pair)
-                take_outcome(self, pair, input.outcome, now_ms);
-            break;
-        case SOURCE_FOREIGN:
-            take_foreign(self, input.sink, input.outcome, now_ms);
-            break;
-        case SOURCE_LOST:
-            self->active_ms = now_ms;
-            if (pair)
-                act(self, pair, dispatch_lost(self->dispatch, pair, input.number, now_ms), now_ms);
-            break;
-        case SOURCE_RESOLVED:
-            take_resolutions(self, &input);
-            break;
-        case SOURCE_CREDIT:
-            break; /* giving follows in this turn anyway */
-        case SOURCE_REFUSED:
-            log_line(LOG_LEVEL_WARN, "a worker was not understood, ignoring",
-                     LOG_TEXT("detail", input.detail));
-            break;
-        }
-    }
+    run_resolve(giver, peer, resolved);
 }
+
+const turn_kind_t run_turn_kind = {
+    .give = run_give_pair,
+    .heard = heard,
+    .settle = settled,
+    .bury = dying,
+    .resolve = resolve,
+    .takes_other_incarnations = false,
+};
 
 void run_tick(run_t *self, int64_t now_ms)
 {

@@ -5,8 +5,7 @@
 
 #include "common/base/number_map.h"
 #include "common/daemon/vitals.h"
-#include "common/delivery/dispatch.h"
-#include "common/link/source.h"
+#include "common/delivery/turn.h"
 #include "tools/replay/plan.h"
 #include "tools/replay/progress.h"
 #include "tools/replay/report.h"
@@ -45,6 +44,7 @@ typedef struct {
     selection_t *selection;
     source_t *source;
     dispatch_t *dispatch;
+    turn_t turn;
     plan_t plan;
     report_t report;    /* of all that was done */
     report_t committed; /* of what the state says is done with */
@@ -65,6 +65,7 @@ typedef struct {
     wire_memory_t recorded_memory, go_memory;
     bool *dirty; /* of each slot: marks that are not synced */
     uint64_t unmarked;
+    int64_t now_ms;    /* of this turn */
     int64_t active_ms; /* something was settled, or lost */
     bool failed;       /* what a resolver said cannot be kept */
     fault_t failure;
@@ -84,11 +85,11 @@ void run_free_items(run_t *self);
 int run_save(run_t *self, file_durability_t durability, fault_t *fault);
 int run_load(run_t *self, fault_t *fault);
 
-/* run_give.c: true when there was more to give than one turn may. */
-bool run_give(run_t *self, int64_t now_ms);
+/* run_give.c, for turn.h. */
+bool run_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms);
 
 /* run_hear.c */
-void run_hear(run_t *self, int64_t now_ms);
+extern const turn_kind_t run_turn_kind;
 /* Runs out what is overdue. */
 void run_tick(run_t *self, int64_t now_ms);
 /* An event can never succeed for a sink. */
