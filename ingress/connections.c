@@ -25,7 +25,7 @@ struct connection {
     connection_t *next;
     int fd;
     address_key_t address;
-    pace_t pace;
+    deadlines_pace_t pace;
     bool excused; /* a deadline of this phase was put off once */
     bool unread;  /* bytes may be unread when it is closed */
     bool shut;    /* both ways, by us: it only waits for its removal */
@@ -59,10 +59,11 @@ static address_key_t address_key(const struct sockaddr *address)
 
 /* Everything below, up to the thread, is called with the lock held. */
 
-static void enter_phase(connection_t *connection, phase_t phase)
+static void enter_phase(connection_t *connection, deadlines_phase_t phase)
 {
     int64_t now_ms = clock_now_ms();
-    connection->pace = (pace_t){.phase = phase, .since_ms = now_ms, .last_byte_ms = now_ms};
+    connection->pace =
+        (deadlines_pace_t){.phase = phase, .since_ms = now_ms, .last_byte_ms = now_ms};
     connection->excused = false;
     connection->waiter = NULL;
 }
@@ -140,7 +141,7 @@ static void look_at(connections_t *self, connection_t *connection, int64_t now_m
 /* Lower is slower; negative when it must be left alone. */
 static int64_t speed(const connection_t *connection, int64_t now_ms)
 {
-    const pace_t *pace = &connection->pace;
+    const deadlines_pace_t *pace = &connection->pace;
     bool has_nothing = pace->phase == PHASE_HEAD || pace->phase == PHASE_KEPT;
     int64_t age_ms = now_ms - pace->since_ms;
     if (connection->shut || age_ms < SHED_AGE_MS || (!has_nothing && pace->phase != PHASE_BODY))
@@ -307,7 +308,7 @@ void connections_remove(connections_t *self, connection_t *connection)
     free(connection);
 }
 
-static bool change_phase(connections_t *self, connection_t *connection, phase_t phase)
+static bool change_phase(connections_t *self, connection_t *connection, deadlines_phase_t phase)
 {
     pthread_mutex_lock(&self->lock);
     bool goes_on = !is_cut(connection) && !(phase == PHASE_STORING && self->closed);
@@ -377,7 +378,7 @@ void connections_tally(connections_t *self, connections_tally_t *tally)
     *tally = (connections_tally_t){.busy = lingering_count(self->lingering)};
     pthread_mutex_lock(&self->lock);
     for (const connection_t *at = self->first; at; at = at->next) {
-        phase_t phase = at->pace.phase;
+        deadlines_phase_t phase = at->pace.phase;
         tally->open += !at->shut;
         tally->busy += phase == PHASE_STORING || (!at->shut && phase >= PHASE_BODY);
     }

@@ -108,7 +108,7 @@ void counts_library_answer(counts_t *self, int status)
     metric_add(answers_of(self->metrics, status), 1);
 }
 
-void counts_limit(counts_t *self, limit_t limit)
+void counts_limit(counts_t *self, counts_limit_t limit)
 {
     metric_add(self->limits[limit], 1);
 }

@@ -22,7 +22,7 @@ typedef enum {
     LIMIT_FILE_BYTES,              /* 503 */
     LIMIT_LINGERING,               /* a connection was closed before its sender read the answer */
     LIMITS_COUNT
-} limit_t;
+} counts_limit_t;
 
 typedef struct counts counts_t;
 
@@ -33,7 +33,7 @@ void counts_destroy(counts_t **self);
 void counts_answer(counts_t *self, answer_t answer);
 /* One that libmicrohttpd made itself, of a few statuses of its own. */
 void counts_library_answer(counts_t *self, int status);
-void counts_limit(counts_t *self, limit_t limit);
+void counts_limit(counts_t *self, counts_limit_t limit);
 void counts_deadline(counts_t *self, deadline_t deadline);
 void counts_body_bytes(counts_t *self, size_t bytes);
 /* +1 and -1. */

@@ -3,7 +3,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-static deadline_t body_deadline(const deadlines_t *deadlines, const pace_t *pace, int64_t now_ms)
+static deadline_t body_deadline(const deadlines_t *deadlines, const deadlines_pace_t *pace,
+                                int64_t now_ms)
 {
     if (now_ms - pace->last_byte_ms >= deadlines->silence_ms)
         return DEADLINE_SILENCE;
@@ -16,7 +17,8 @@ static deadline_t body_deadline(const deadlines_t *deadlines, const pace_t *pace
     return pace->body_bytes < due_bytes ? DEADLINE_RATE : DEADLINE_NONE;
 }
 
-deadline_t deadline_passed(const deadlines_t *deadlines, const pace_t *pace, int64_t now_ms)
+deadline_t deadline_passed(const deadlines_t *deadlines, const deadlines_pace_t *pace,
+                           int64_t now_ms)
 {
     const struct {
         int64_t limit_ms;

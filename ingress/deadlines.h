@@ -29,15 +29,15 @@ typedef enum {
     PHASE_ANSWERING,
     PHASE_CUT, /* answered in the middle of a request; what still comes is not looked at */
     PHASES_COUNT
-} phase_t;
+} deadlines_phase_t;
 
 /* How far a connection is. */
 typedef struct {
-    phase_t phase;
+    deadlines_phase_t phase;
     int64_t since_ms;     /* when the phase began */
     int64_t last_byte_ms; /* when the last piece of the body came, or the phase began */
     int64_t body_bytes;   /* so far */
-} pace_t;
+} deadlines_pace_t;
 
 typedef enum {
     DEADLINE_NONE, /* it may go on */
@@ -52,7 +52,8 @@ typedef enum {
 } deadline_t;
 
 /* Which deadline has passed at `now_ms`. */
-deadline_t deadline_passed(const deadlines_t *deadlines, const pace_t *pace, int64_t now_ms);
+deadline_t deadline_passed(const deadlines_t *deadlines, const deadlines_pace_t *pace,
+                           int64_t now_ms);
 
 /* How often to look so that none is missed by more than a tenth of itself; 5 to 1000 ms. */
 int64_t deadlines_tick_ms(const deadlines_t *deadlines);

@@ -15,7 +15,7 @@ struct deposit {
     bool started;
     bool decided; /* `webhook` and `plan` are filled */
     bool discard; /* a kept body file is not wanted after all */
-    envelope_t envelope;
+    deposit_envelope_t envelope;
     webhook_t webhook;
     intake_plan_t plan;
     journal_append_t append;
@@ -35,7 +35,7 @@ deposit_t *deposit_new(deposits_t *deposits, void *waiter)
     return self;
 }
 
-envelope_t *deposit_envelope(deposit_t *self)
+deposit_envelope_t *deposit_envelope(deposit_t *self)
 {
     return &self->envelope;
 }
@@ -95,7 +95,7 @@ void deposit_give_up(deposit_t *self, answer_t answer)
 /* Reads who and when, and makes the plan; false when there is nothing to store. */
 static bool decide(deposit_t *self, const char *body, answer_t *answer)
 {
-    const envelope_t *envelope = &self->envelope;
+    const deposit_envelope_t *envelope = &self->envelope;
     *answer = ANSWER_OVERLOADED;
     json_reader_t *reader = readers_take(self->deposits->readers);
     if (!reader)

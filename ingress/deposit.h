@@ -46,13 +46,13 @@ typedef struct {
     char *content_type;
     char *signature_header;
     body_t body;
-} envelope_t;
+} deposit_envelope_t;
 
 /* NULL when memory is out.  `waiter` is what wake gets. */
 deposit_t *deposit_new(deposits_t *deposits, void *waiter);
 
 /* To be filled before deposit_prepare. */
-envelope_t *deposit_envelope(deposit_t *self);
+deposit_envelope_t *deposit_envelope(deposit_t *self);
 
 /* Reads a body that is in memory.  False when there is nothing to store: then `*answer` stands. */
 bool deposit_prepare(deposit_t *self, answer_t *answer);

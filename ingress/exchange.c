@@ -19,7 +19,7 @@ typedef enum {
 /* A request as the library sees it; its context pointer. */
 typedef struct exchange {
     exchanges_t *home;
-    port_t *port;
+    exchange_port_t *port;
     struct exchange *next_woken;
     struct MHD_Connection *library;
     connection_t *connection;
@@ -28,7 +28,7 @@ typedef struct exchange {
     answer_t refusal; /* in STAGE_REFUSED */
 } exchange_t;
 
-int exchanges_open(exchanges_t *self, port_t *port)
+int exchanges_open(exchanges_t *self, exchange_port_t *port)
 {
     self->port = port;
     atomic_init(&self->woken, NULL);
@@ -75,7 +75,7 @@ void exchanges_resume(exchanges_t *self, bool stirred)
 /* `unread`: part of the request is still to come; the library then closes the connection. */
 static enum MHD_Result say(exchange_t *self, answer_t answer, bool unread)
 {
-    port_t *port = self->port;
+    exchange_port_t *port = self->port;
     if (!connection_begin_answer(port->connections, self->connection, unread))
         return MHD_NO;
     self->stage = STAGE_ANSWERED;
@@ -242,7 +242,7 @@ static connection_t *connection_of(struct MHD_Connection *library)
 void *exchange_on_target(void *exchanges, const char *target, struct MHD_Connection *library)
 {
     exchanges_t *home = exchanges;
-    port_t *port = home->port;
+    exchange_port_t *port = home->port;
     connection_t *connection = connection_of(library);
     exchange_t *exchange = connection ? calloc(1, sizeof(*exchange)) : NULL;
     if (!exchange)

@@ -23,17 +23,17 @@ typedef struct {
     connections_t *connections; /* which give up by exchange_give_up */
     replies_t *replies;
     counts_t *counts;
-} port_t;
+} exchange_port_t;
 
 /* The exchanges of one thread; the callbacks' first argument. */
 typedef struct {
-    port_t *port;
+    exchange_port_t *port;
     _Atomic(struct exchange *) woken; /* that the thread has not resumed yet, last one first */
     int stir_fd;                      /* an eventfd that ends the thread's waiting */
 } exchanges_t;
 
 /* 0, or -1 with errno. */
-int exchanges_open(exchanges_t *self, port_t *port);
+int exchanges_open(exchanges_t *self, exchange_port_t *port);
 void exchanges_close(exchanges_t *self);
 /* Makes stir_fd readable. */
 void exchanges_stir(exchanges_t *self);

@@ -18,7 +18,7 @@
 
 struct http {
     http_options_t options;
-    port_t port;
+    exchange_port_t port;
     http_loop_t *loops[HTTP_THREADS_MAX];
     size_t loop_count;
     int listen_fd;

@@ -76,7 +76,7 @@ static int start_thread(http_loop_t *self)
 }
 
 /* 0 or an errno. */
-static int start(http_loop_t *self, const http_loop_options_t *options, port_t *port)
+static int start(http_loop_t *self, const http_loop_options_t *options, exchange_port_t *port)
 {
     if (exchanges_open(&self->exchanges, port) != 0)
         return errno;
@@ -96,7 +96,8 @@ static void free_loop(http_loop_t *self)
     free(self);
 }
 
-http_loop_t *http_loop_new(const http_loop_options_t *options, port_t *port, fault_t *fault)
+http_loop_t *http_loop_new(const http_loop_options_t *options, exchange_port_t *port,
+                           fault_t *fault)
 {
     http_loop_t *self = calloc(1, sizeof(*self));
     if (!self) {

@@ -24,7 +24,8 @@ typedef struct {
 typedef struct http_loop http_loop_t;
 
 /* Starts to serve `port`, which is borrowed.  NULL and a fault when it cannot. */
-http_loop_t *http_loop_new(const http_loop_options_t *options, port_t *port, fault_t *fault);
+http_loop_t *http_loop_new(const http_loop_options_t *options, exchange_port_t *port,
+                           fault_t *fault);
 
 /* Accepts nothing more: the listening socket may be closed.  Once. */
 void http_loop_quiesce(http_loop_t *self);

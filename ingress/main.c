@@ -127,6 +127,7 @@ static int open_journal(daemon_t *self, fault_t *fault)
         .dedupe_entries_max = (size_t)settings->dedupe_entries,
         .dedupe_ms = settings->dedupe_hours * 3600000,
         .sinks = self->sinks,
+        .route = route_sink_bits,
     };
     self->journal = journal_open(&options, &found, fault);
     if (!self->journal)

@@ -10,7 +10,7 @@
 struct request {
     requests_t *requests;
     deposit_t *deposit;
-    envelope_t *envelope;           /* the deposit's */
+    deposit_envelope_t *envelope;   /* the deposit's */
     signature_verifier_t *verifier; /* NULL in unsigned mode */
     digest_t *digest;
     size_t bytes; /* of the body so far, kept or not */
@@ -116,7 +116,7 @@ static bool copy(const char *text, char **out)
 
 static bool fill_envelope(request_t *self, const head_t *head)
 {
-    envelope_t *envelope = self->envelope;
+    deposit_envelope_t *envelope = self->envelope;
     envelope->provider = head->provider;
     envelope->is_unsigned = !self->verifier;
     self->digest = digest_new();
@@ -183,7 +183,7 @@ static void log_wrong(requests_t *requests)
 /* False when nobody who knows a secret sent these bytes. */
 static bool end_signature(request_t *self)
 {
-    envelope_t *envelope = self->envelope;
+    deposit_envelope_t *envelope = self->envelope;
     envelope->signature = SIGNATURE_OK;
     if (!self->verifier)
         return true;

@@ -60,6 +60,7 @@
 #define DONE_NEWER_EXISTS      "newer_exists"
 #define DONE_TRANSCRIPT_INLINE "transcript_inline"
 #define DONE_NOTHING_WRITTEN   "nothing_written"
+#define DONE_NO_ROUTE          "no_route" /* events of this type go to no sink */
 
 /* True for those that are found before the sink's backend is asked: they say nothing about it. */
 bool route_done_unasked(wire_view_t reason);

@@ -66,7 +66,7 @@ void deliver_destroy(deliver_t **self_p)
 static void tick_sinks(deliver_t *self, int64_t now_ms)
 {
     for (size_t sink = 0; sink < self->sink_count; sink++) {
-        pair_t *dying;
+        dispatch_pair_t *dying;
         while ((dying = dispatch_tick(self->dispatch, sink, now_ms)))
             (void)deliver_bury(self, dying); /* housekeeping tries again */
     }
@@ -76,7 +76,7 @@ static void tick_sinks(deliver_t *self, int64_t now_ms)
 static void bury_the_rest(deliver_t *self)
 {
     for (size_t sink = 0; sink < self->sink_count; sink++) {
-        pair_t *pair;
+        dispatch_pair_t *pair;
         while ((pair = dispatch_unburied(self->dispatch, sink))) {
             if (!deliver_bury(self, pair))
                 return;

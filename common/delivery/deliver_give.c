@@ -6,7 +6,7 @@
 
 /* An event whose body cannot be read holds up nobody: it is tried again later, or without its body
  * it can never succeed.  The entry may be gone with it. */
-static void set_aside(deliver_t *self, pair_t *pair, turn_given_t why, int64_t now_ms)
+static void set_aside(deliver_t *self, dispatch_pair_t *pair, turn_given_t why, int64_t now_ms)
 {
     if (why == TURN_GONE) {
         dispatch_condemn(self->dispatch, pair, DEAD_REJECTED,
@@ -26,11 +26,11 @@ static bool pass_by(deliver_t *self, const journal_event_t *event, size_t leader
         return true; /* another group has seen to it */
     if (header->dead_reason.length > 0) {
         const char *reason = route_dead_reason(header->dead_reason);
-        entry_t *entry =
+        dispatch_entry_t *entry =
             dispatch_may_set_aside(self->dispatch, leader) ? deliver_enter(self, event) : NULL;
         if (!entry)
             return false;
-        pair_t *pair = &entry->pairs[leader];
+        dispatch_pair_t *pair = &entry->pairs[leader];
         dispatch_admit(self->dispatch, entry, leader);
         dispatch_condemn(self->dispatch, pair, reason ? reason : DEAD_REJECTED, NULL);
         (void)deliver_bury(self, pair); /* housekeeping tries again */
@@ -39,7 +39,7 @@ static bool pass_by(deliver_t *self, const journal_event_t *event, size_t leader
     const disk_settlement_t settlement = {
         .sequence = event->sequence,
         .outcome = WIRE_VIEW(OUTCOME_DONE),
-        .reason = WIRE_VIEW("no_route"),
+        .reason = WIRE_VIEW(DONE_NO_ROUTE),
         .at_us = header->received_us,
     };
     journal_settle(self->journal, event->position, JOURNAL_SINKS_MAX, &settlement);
@@ -50,16 +50,16 @@ static uint32_t able_to_admit(deliver_t *self, uint32_t wanted, uint64_t bytes, 
 {
     uint32_t able = 0;
     for (size_t sink = 0; sink < self->sink_count; sink++) {
-        pair_t *unused;
+        dispatch_pair_t *unused;
         if ((wanted >> sink & 1) &&
-            dispatch_next(self->dispatch, sink, now_ms, true, &unused) == GIVE_FRESH &&
+            dispatch_next(self->dispatch, sink, now_ms, true, &unused) == DISPATCH_GIVE_FRESH &&
             dispatch_may_admit(self->dispatch, sink, bytes, now_ms))
             able |= 1u << sink;
     }
     return able;
 }
 
-static void admit(deliver_t *self, entry_t *entry, uint32_t sinks)
+static void admit(deliver_t *self, dispatch_entry_t *entry, uint32_t sinks)
 {
     for (size_t sink = 0; sink < self->sink_count; sink++) {
         if (sinks >> sink & 1)
@@ -76,7 +76,7 @@ static uint32_t give_fresh(deliver_t *self, const journal_event_t *event, uint32
     uint32_t able = able_to_admit(self, wanted, event->body_bytes, now_ms);
     if (!able || !source_choose(self->source, able, event->body_bytes, false, &leases.sinks))
         return 0;
-    entry_t *entry = deliver_enter(self, event);
+    dispatch_entry_t *entry = deliver_enter(self, event);
     if (!entry)
         return 0;
     turn_given_t given = deliver_give(self, event, able, false, &leases);
@@ -147,10 +147,10 @@ bool deliver_give_fresh(deliver_t *self, int64_t now_ms)
     return more;
 }
 
-bool deliver_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms)
+bool deliver_give_pair(void *giver, dispatch_pair_t *pair, bool alone, int64_t now_ms)
 {
     deliver_t *self = giver;
-    entry_t *entry = pair->entry;
+    dispatch_entry_t *entry = pair->entry;
     journal_event_t event;
     turn_leases_t leases;
     uint32_t wanted =

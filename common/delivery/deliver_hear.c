@@ -3,7 +3,8 @@
 #include "common/delivery/deliver_private.h"
 #include "proto/routes.h"
 
-static void log_retry(deliver_t *self, const pair_t *pair, const message_outcome_t *outcome)
+static void log_retry(deliver_t *self, const dispatch_pair_t *pair,
+                      const message_outcome_t *outcome)
 {
     static log_throttle_t throttle;
     uint64_t suppressed;
@@ -19,7 +20,7 @@ static void log_retry(deliver_t *self, const pair_t *pair, const message_outcome
              LOG_NUMBER("sequence", pair->entry->sequence), LOG_NUMBER("more", suppressed));
 }
 
-static void heard(void *giver, const pair_t *pair, turn_report_t report,
+static void heard(void *giver, const dispatch_pair_t *pair, turn_report_t report,
                   const message_outcome_t *outcome)
 {
     deliver_t *self = giver;
@@ -29,12 +30,12 @@ static void heard(void *giver, const pair_t *pair, turn_report_t report,
         log_retry(self, pair, outcome);
 }
 
-static void settle(void *giver, pair_t *pair, const message_outcome_t *outcome)
+static void settle(void *giver, dispatch_pair_t *pair, const message_outcome_t *outcome)
 {
     deliver_settle(giver, pair, OUTCOME_DONE, outcome->reason, outcome->detail);
 }
 
-static void bury(void *giver, pair_t *pair)
+static void bury(void *giver, dispatch_pair_t *pair)
 {
     (void)deliver_bury(giver, pair); /* housekeeping tries again */
 }

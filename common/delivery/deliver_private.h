@@ -86,7 +86,7 @@ void deliver_lanes_merge(deliver_t *self);
 /* Gives fresh events; true when there are more than one turn may give. */
 bool deliver_give_fresh(deliver_t *self, int64_t now_ms);
 /* For turn.h. */
-bool deliver_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms);
+bool deliver_give_pair(void *giver, dispatch_pair_t *pair, bool alone, int64_t now_ms);
 bool deliver_fresh_waits(const void *giver, size_t sink);
 
 /* deliver_measure.c */
@@ -114,19 +114,19 @@ extern const turn_kind_t deliver_turn_kind;
 /* Takes up the results of letters that were to be written. */
 void deliver_hear_letters(deliver_t *self);
 /* Has the letter of a dying pair written.  False when that has to be tried again later. */
-bool deliver_bury(deliver_t *self, pair_t *pair);
+bool deliver_bury(deliver_t *self, dispatch_pair_t *pair);
 /* Settles what can be delivered to nobody: the journal has set the damage aside and counted it. */
-void deliver_settle_damaged(deliver_t *self, pair_t *pair);
+void deliver_settle_damaged(deliver_t *self, dispatch_pair_t *pair);
 /* Writes down what became of a pair and lets go of its entry when nothing of it is open. */
-void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
+void deliver_settle(deliver_t *self, dispatch_pair_t *pair, const char *outcome, wire_view_t reason,
                     wire_view_t detail);
 /* Reads the event of an entry.  1: it is in *event; 0: it cannot be read now; -1: it is gone. */
-int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event);
+int deliver_read_again(deliver_t *self, const dispatch_entry_t *entry, journal_event_t *event);
 /* The tenant of an event, for a line of log; empty when it is not known. */
-disk_resolution_t deliver_tenant_of(deliver_t *self, const entry_t *entry);
+disk_resolution_t deliver_tenant_of(deliver_t *self, const dispatch_entry_t *entry);
 /* The entry of an event, made when there is none; it keeps its segment from being deleted. */
-entry_t *deliver_enter(deliver_t *self, const journal_event_t *event);
+dispatch_entry_t *deliver_enter(deliver_t *self, const journal_event_t *event);
 /* Lets go of an entry when nothing of it is open. */
-void deliver_release(deliver_t *self, entry_t *entry);
+void deliver_release(deliver_t *self, dispatch_entry_t *entry);
 
 #endif

@@ -60,7 +60,7 @@ static void keep_go(deliver_t *self, source_peer_t peer, message_resolution_t *f
 
 void deliver_resolve(deliver_t *self, source_peer_t peer, const message_resolution_t *resolved)
 {
-    entry_t *entry = dispatch_find(self->dispatch, resolved->sequence);
+    dispatch_entry_t *entry = dispatch_find(self->dispatch, resolved->sequence);
     disk_resolution_t final;
     fault_t fault;
     if (!entry || !wire_same(resolved->incarnation, source_incarnation(self->source)) ||

@@ -9,9 +9,9 @@
 
 #include <stdlib.h>
 
-entry_t *deliver_enter(deliver_t *self, const journal_event_t *event)
+dispatch_entry_t *deliver_enter(deliver_t *self, const journal_event_t *event)
 {
-    entry_t *entry = dispatch_find(self->dispatch, event->sequence);
+    dispatch_entry_t *entry = dispatch_find(self->dispatch, event->sequence);
     if (entry)
         return entry;
     entry = dispatch_enter(self->dispatch, event);
@@ -20,7 +20,7 @@ entry_t *deliver_enter(deliver_t *self, const journal_event_t *event)
     return entry;
 }
 
-int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *event)
+int deliver_read_again(deliver_t *self, const dispatch_entry_t *entry, journal_event_t *event)
 {
     fault_t fault = {{0}};
     journal_cursor_seek(self->again, entry->position);
@@ -39,7 +39,7 @@ int deliver_read_again(deliver_t *self, const entry_t *entry, journal_event_t *e
     return result < 0 ? 0 : -1;
 }
 
-disk_resolution_t deliver_tenant_of(deliver_t *self, const entry_t *entry)
+disk_resolution_t deliver_tenant_of(deliver_t *self, const dispatch_entry_t *entry)
 {
     disk_resolution_t resolution = {0};
     (void)journal_resolution_find(self->journal, entry->provider, entry->conversation_id,
@@ -47,7 +47,7 @@ disk_resolution_t deliver_tenant_of(deliver_t *self, const entry_t *entry)
     return resolution;
 }
 
-static void log_settled(deliver_t *self, const pair_t *pair, const char *outcome,
+static void log_settled(deliver_t *self, const dispatch_pair_t *pair, const char *outcome,
                         wire_view_t reason)
 {
     if (!log_enabled(LOG_LEVEL_DEBUG))
@@ -60,7 +60,7 @@ static void log_settled(deliver_t *self, const pair_t *pair, const char *outcome
 }
 
 /* Audio that may not be kept is deleted as soon as that is known, and nobody else needs it. */
-static void forget_refused_audio(deliver_t *self, const entry_t *entry, wire_view_t reason)
+static void forget_refused_audio(deliver_t *self, const dispatch_entry_t *entry, wire_view_t reason)
 {
     journal_event_t event;
     if (wire_equals(reason, DONE_RECORDING_REFUSED) &&
@@ -68,17 +68,17 @@ static void forget_refused_audio(deliver_t *self, const entry_t *entry, wire_vie
         journal_body_forget(self->journal, &event.event);
 }
 
-void deliver_release(deliver_t *self, entry_t *entry)
+void deliver_release(deliver_t *self, dispatch_entry_t *entry)
 {
     uint64_t segment = entry->position.segment;
     if (dispatch_release(self->dispatch, entry))
         journal_release(self->journal, segment);
 }
 
-void deliver_settle(deliver_t *self, pair_t *pair, const char *outcome, wire_view_t reason,
+void deliver_settle(deliver_t *self, dispatch_pair_t *pair, const char *outcome, wire_view_t reason,
                     wire_view_t detail)
 {
-    entry_t *entry = pair->entry;
+    dispatch_entry_t *entry = pair->entry;
     const disk_settlement_t settlement = {
         .sequence = entry->sequence,
         .sink = wire_view(self->sinks[pair->sink]),
@@ -102,14 +102,14 @@ static bool dead_at_intake(const journal_event_t *event)
     return event->event.dead_reason.length > 0;
 }
 
-void deliver_settle_damaged(deliver_t *self, pair_t *pair)
+void deliver_settle_damaged(deliver_t *self, dispatch_pair_t *pair)
 {
     dispatch_abandon(self->dispatch, pair);
     deliver_settle(self, pair, OUTCOME_DEAD, WIRE_VIEW(DEAD_REJECTED),
                    WIRE_VIEW("its record in the journal is damaged"));
 }
 
-bool deliver_bury(deliver_t *self, pair_t *pair)
+bool deliver_bury(deliver_t *self, dispatch_pair_t *pair)
 {
     journal_event_t event;
     fault_t fault;
@@ -142,7 +142,7 @@ bool deliver_bury(deliver_t *self, pair_t *pair)
 }
 
 /* The letter is durable: what it is about may be forgotten. */
-static void settle_buried(deliver_t *self, pair_t *pair, const journal_event_t *event)
+static void settle_buried(deliver_t *self, dispatch_pair_t *pair, const journal_event_t *event)
 {
     if (!event || !dead_at_intake(event)) {
         deliver_settle(self, pair, OUTCOME_DEAD, wire_view(pair->dead_reason),
@@ -171,10 +171,10 @@ static void log_unwritten(const letters_result_t *result)
 
 static void buried(deliver_t *self, const letters_result_t *result)
 {
-    entry_t *entry = dispatch_find(self->dispatch, result->sequence);
+    dispatch_entry_t *entry = dispatch_find(self->dispatch, result->sequence);
     if (!entry)
         return; /* settled as done meanwhile: a replay of the letter changes nothing */
-    pair_t *pair = &entry->pairs[result->sink];
+    dispatch_pair_t *pair = &entry->pairs[result->sink];
     pair->burying = false;
     if (!result->written) {
         log_unwritten(result);

@@ -18,7 +18,7 @@ dispatch_t *dispatch_new(const dispatch_options_t *options, size_t sinks, fault_
     return self;
 }
 
-static void free_entry(const dispatch_t *self, entry_t *entry)
+static void free_entry(const dispatch_t *self, dispatch_entry_t *entry)
 {
     for (size_t sink = 0; entry && sink < self->sink_count; sink++)
         free(entry->pairs[sink].dead_detail);
@@ -37,19 +37,19 @@ void dispatch_destroy(dispatch_t **self_p)
     *self_p = NULL;
 }
 
-entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence)
+dispatch_entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence)
 {
     return number_map_get(&self->entries, sequence);
 }
 
 /* States. */
 
-static bool in_window(pair_state_t state)
+static bool in_window(dispatch_state_t state)
 {
     return state == PAIR_WAITING || state == PAIR_LEASED;
 }
 
-static void list_append(pair_list_t *list, pair_t *pair)
+static void list_append(pair_list_t *list, dispatch_pair_t *pair)
 {
     pair->next = NULL;
     pair->previous = list->last;
@@ -61,7 +61,7 @@ static void list_append(pair_list_t *list, pair_t *pair)
     list->count++;
 }
 
-static void list_remove(pair_list_t *list, pair_t *pair)
+static void list_remove(pair_list_t *list, dispatch_pair_t *pair)
 {
     if (pair->previous)
         pair->previous->next = pair->next;
@@ -76,14 +76,14 @@ static void list_remove(pair_list_t *list, pair_t *pair)
 }
 
 /* The heap of the pairs of this state that wait for their time, or NULL. */
-static due_heap_t *heap_of(sink_t *sink, pair_state_t state)
+static due_heap_t *heap_of(sink_t *sink, dispatch_state_t state)
 {
     if (state == PAIR_DEFERRED)
         return &sink->due_deferred;
     return state == PAIR_SUSPECT ? &sink->due_suspects : NULL;
 }
 
-static void leave_state(sink_t *sink, pair_t *pair)
+static void leave_state(sink_t *sink, dispatch_pair_t *pair)
 {
     due_heap_t *heap = heap_of(sink, pair->state);
     if (!dispatch_is_open(pair->state))
@@ -96,7 +96,7 @@ static void leave_state(sink_t *sink, pair_t *pair)
         sink->window_bytes -= pair->entry->bytes;
 }
 
-static void enter_state(sink_t *sink, pair_t *pair, pair_state_t state)
+static void enter_state(sink_t *sink, dispatch_pair_t *pair, dispatch_state_t state)
 {
     due_heap_t *heap = heap_of(sink, state);
     pair->state = state;
@@ -110,7 +110,7 @@ static void enter_state(sink_t *sink, pair_t *pair, pair_state_t state)
         sink->window_bytes += pair->entry->bytes;
 }
 
-void dispatch_move(dispatch_t *self, pair_t *pair, pair_state_t state)
+void dispatch_move(dispatch_t *self, dispatch_pair_t *pair, dispatch_state_t state)
 {
     sink_t *sink = &self->sinks[pair->sink];
     leave_state(sink, pair);
@@ -129,11 +129,11 @@ static wire_view_t keep(wire_view_t view, char **at)
     return (wire_view_t){memcpy(copy, view.bytes, view.length), view.length};
 }
 
-static entry_t *entry_new(dispatch_t *self, const journal_event_t *event)
+static dispatch_entry_t *entry_new(dispatch_t *self, const journal_event_t *event)
 {
     const disk_event_t *header = &event->event;
-    size_t pairs_end = sizeof(entry_t) + self->sink_count * sizeof(pair_t);
-    entry_t *entry =
+    size_t pairs_end = sizeof(dispatch_entry_t) + self->sink_count * sizeof(dispatch_pair_t);
+    dispatch_entry_t *entry =
         calloc(1, pairs_end + header->provider.length + header->conversation_id.length);
     if (!entry)
         return NULL;
@@ -158,19 +158,20 @@ static entry_t *entry_new(dispatch_t *self, const journal_event_t *event)
     return entry;
 }
 
-entry_t *dispatch_enter(dispatch_t *self, const journal_event_t *event)
+dispatch_entry_t *dispatch_enter(dispatch_t *self, const journal_event_t *event)
 {
-    entry_t *entry = dispatch_find(self, event->sequence);
+    dispatch_entry_t *entry = dispatch_find(self, event->sequence);
     return entry ? entry : entry_new(self, event);
 }
 
-void dispatch_admit(dispatch_t *self, entry_t *entry, size_t sink)
+void dispatch_admit(dispatch_t *self, dispatch_entry_t *entry, size_t sink)
 {
     if (entry->pairs[sink].state == PAIR_NONE)
         dispatch_move(self, &entry->pairs[sink], PAIR_WAITING);
 }
 
-void dispatch_start_dying(dispatch_t *self, pair_t *pair, const char *reason, wire_view_t detail)
+void dispatch_start_dying(dispatch_t *self, dispatch_pair_t *pair, const char *reason,
+                          wire_view_t detail)
 {
     pair->dead_reason = reason;
     free(pair->dead_detail);
@@ -178,13 +179,14 @@ void dispatch_start_dying(dispatch_t *self, pair_t *pair, const char *reason, wi
     dispatch_move(self, pair, PAIR_DYING);
 }
 
-void dispatch_condemn(dispatch_t *self, pair_t *pair, const char *reason, const char *detail)
+void dispatch_condemn(dispatch_t *self, dispatch_pair_t *pair, const char *reason,
+                      const char *detail)
 {
     if (dispatch_is_open(pair->state))
         dispatch_start_dying(self, pair, reason, wire_view(detail));
 }
 
-bool dispatch_release(dispatch_t *self, entry_t *entry)
+bool dispatch_release(dispatch_t *self, dispatch_entry_t *entry)
 {
     if (entry->open > 0)
         return false;
@@ -218,6 +220,6 @@ void dispatch_figures(const dispatch_t *self, size_t index, dispatch_figures_t *
         .stuck = sink->stuck,
         .held_apart_full = dispatch_held_apart_full(self, sink),
     };
-    for (pair_state_t state = PAIR_WAITING; state < PAIR_SETTLED; state++)
+    for (dispatch_state_t state = PAIR_WAITING; state < PAIR_SETTLED; state++)
         figures->oldest_received_us = older_of(&sink->lists[state], figures->oldest_received_us);
 }

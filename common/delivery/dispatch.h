@@ -48,10 +48,10 @@ typedef enum {
     PAIR_SUSPECT,
     PAIR_DYING,
     PAIR_SETTLED
-} pair_state_t;
+} dispatch_state_t;
 
-typedef struct pair_t {
-    pair_state_t state;
+typedef struct dispatch_pair_t {
+    dispatch_state_t state;
     bool alone;     /* leased while nothing else was out */
     uint32_t tries; /* deliveries */
     uint32_t run_outs;
@@ -63,14 +63,14 @@ typedef struct pair_t {
     const char *dead_reason;  /* of a dying pair: one of route_dead_reasons */
     char *dead_detail;        /* owned, or NULL */
     bool burying;             /* its letter is being written now */
-    struct entry_t *entry;
+    struct dispatch_entry_t *entry;
     size_t sink;
-    struct pair_t *next, *previous; /* in the sink's list of this state */
-    due_t due;                      /* deferred, suspect: in the sink's heap of this state */
-} pair_t;
+    struct dispatch_pair_t *next, *previous; /* in the sink's list of this state */
+    due_t due; /* deferred, suspect: in the sink's heap of this state */
+} dispatch_pair_t;
 
 /* An event of which at least one pair is open: neither none nor settled. */
-typedef struct entry_t {
+typedef struct dispatch_entry_t {
     uint64_t sequence;
     journal_position_t position;
     uint8_t event_id[MESSAGE_EVENT_ID_BYTES];
@@ -80,86 +80,91 @@ typedef struct entry_t {
     wire_view_t conversation_id; /* as provider */
     int64_t unknown_since_ms;    /* first "not found" of its agent, or 0 */
     size_t open;                 /* pairs */
-    pair_t pairs[];
-} entry_t;
+    dispatch_pair_t pairs[];
+} dispatch_entry_t;
 
 typedef struct dispatch_t dispatch_t;
 
 dispatch_t *dispatch_new(const dispatch_options_t *options, size_t sinks, fault_t *fault);
 void dispatch_destroy(dispatch_t **self_p);
 
-entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence);
+dispatch_entry_t *dispatch_find(const dispatch_t *self, uint64_t sequence);
 
 /* The entry of an event that a cursor has reached, made when there is none; nothing of it is opened
  * by this.  NULL when out of memory. */
-entry_t *dispatch_enter(dispatch_t *self, const journal_event_t *event);
+dispatch_entry_t *dispatch_enter(dispatch_t *self, const journal_event_t *event);
 /* Opens the pair as waiting.  One that was open or settled stays as it is. */
-void dispatch_admit(dispatch_t *self, entry_t *entry, size_t sink);
+void dispatch_admit(dispatch_t *self, dispatch_entry_t *entry, size_t sink);
 /* May one more pair of the sink be deferred, suspect or dying? */
 bool dispatch_may_set_aside(const dispatch_t *self, size_t sink);
 /* The event cannot be given now: an open pair is deferred, as after a retry. */
-void dispatch_defer(dispatch_t *self, pair_t *pair, int64_t now_ms);
+void dispatch_defer(dispatch_t *self, dispatch_pair_t *pair, int64_t now_ms);
 /* The event can never succeed: an open pair is dying.  `reason` is one of route_dead_reasons,
  * `detail` may be NULL. */
-void dispatch_condemn(dispatch_t *self, pair_t *pair, const char *reason, const char *detail);
+void dispatch_condemn(dispatch_t *self, dispatch_pair_t *pair, const char *reason,
+                      const char *detail);
 
 /* Frees an entry when nothing of it is open; true when it did. */
-bool dispatch_release(dispatch_t *self, entry_t *entry);
+bool dispatch_release(dispatch_t *self, dispatch_entry_t *entry);
 
 /* What may be given for a sink now. */
 typedef enum {
-    GIVE_NOTHING, /* paused, or an event is alone out there, or is to be */
-    GIVE_WAITING, /* *pair, an event that was out before */
-    GIVE_SUSPECT, /* *pair, alone */
-    GIVE_FRESH    /* the event at the cursor, when dispatch_may_admit says so too */
-} give_t;
-give_t dispatch_next(const dispatch_t *self, size_t sink, int64_t now_ms, bool fresh_waits,
-                     pair_t **pair);
+    DISPATCH_GIVE_NOTHING, /* paused, or an event is alone out there, or is to be */
+    DISPATCH_GIVE_WAITING, /* *pair, an event that was out before */
+    DISPATCH_GIVE_SUSPECT, /* *pair, alone */
+    DISPATCH_GIVE_FRESH    /* the event at the cursor, when dispatch_may_admit says so too */
+} dispatch_give_t;
+dispatch_give_t dispatch_next(const dispatch_t *self, size_t sink, int64_t now_ms, bool fresh_waits,
+                              dispatch_pair_t **pair);
 /* No worker can take a suspect alone: one of them still holds something of this sink, and may never
  * answer.  Other events go on meanwhile. */
 void dispatch_pass_suspects(dispatch_t *self, size_t sink, int64_t now_ms);
 /* May this waiting pair go now, along with another sink's? */
-bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_ms);
+bool dispatch_may_give(const dispatch_t *self, const dispatch_pair_t *pair, int64_t now_ms);
 /* All pairs of an event that may go now, a bit for each sink. */
-uint32_t dispatch_may_go_along(const dispatch_t *self, const entry_t *entry, int64_t now_ms);
+uint32_t dispatch_may_go_along(const dispatch_t *self, const dispatch_entry_t *entry,
+                               int64_t now_ms);
 /* May the cursor of `sink` hand out an event of `bytes` now? */
 bool dispatch_may_admit(const dispatch_t *self, size_t sink, uint64_t bytes, int64_t now_ms);
 
 /* A waiting pair, or with `alone` a suspect, was given to a worker. */
-void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone, int64_t now_ms);
+void dispatch_leased(dispatch_t *self, dispatch_pair_t *pair, uint64_t number, bool alone,
+                     int64_t now_ms);
 
 /* As dispatch_leased, for the pairs of an event whose sinks' bits are set in `sinks`, which were
  * given under the lease numbers[sink]. */
-void dispatch_leased_together(dispatch_t *self, entry_t *entry, uint32_t sinks,
+void dispatch_leased_together(dispatch_t *self, dispatch_entry_t *entry, uint32_t sinks,
                               const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms);
 
 /* What the caller has to do after an outcome. */
 typedef enum {
-    ACT_NOTHING,
-    ACT_SETTLE, /* the pair is settled as done: write the settlement, then dispatch_release */
-    ACT_BURY    /* the pair is dying: write its letter, then dispatch_buried */
-} act_t;
+    DISPATCH_NOTHING,
+    DISPATCH_SETTLE, /* the pair is settled as done: write the settlement, then dispatch_release */
+    DISPATCH_BURY    /* the pair is dying: write its letter, then dispatch_buried */
+} dispatch_act_t;
 
 /* A fact, whatever lease it comes from.  `reason` says why the sink was not to have it, if so. */
-act_t dispatch_done(dispatch_t *self, pair_t *pair, wire_view_t reason);
+dispatch_act_t dispatch_done(dispatch_t *self, dispatch_pair_t *pair, wire_view_t reason);
 /* These count only from the current lease: the number that came with them says which. */
-void dispatch_working(dispatch_t *self, pair_t *pair, uint64_t number, int64_t now_ms);
-act_t dispatch_retry(dispatch_t *self, pair_t *pair, const message_outcome_t *outcome,
-                     int64_t now_ms);
-act_t dispatch_dead(dispatch_t *self, pair_t *pair, const message_outcome_t *outcome);
-act_t dispatch_lost(dispatch_t *self, pair_t *pair, uint64_t number, int64_t now_ms);
+void dispatch_working(dispatch_t *self, dispatch_pair_t *pair, uint64_t number, int64_t now_ms);
+dispatch_act_t dispatch_retry(dispatch_t *self, dispatch_pair_t *pair,
+                              const message_outcome_t *outcome, int64_t now_ms);
+dispatch_act_t dispatch_dead(dispatch_t *self, dispatch_pair_t *pair,
+                             const message_outcome_t *outcome);
+dispatch_act_t dispatch_lost(dispatch_t *self, dispatch_pair_t *pair, uint64_t number,
+                             int64_t now_ms);
 /* The letter is durable.  False when the pair was settled as done meanwhile. */
-bool dispatch_buried(dispatch_t *self, pair_t *pair);
+bool dispatch_buried(dispatch_t *self, dispatch_pair_t *pair);
 
 /* The event can no longer be read: the pair is settled without an outcome. */
-void dispatch_abandon(dispatch_t *self, pair_t *pair);
+void dispatch_abandon(dispatch_t *self, dispatch_pair_t *pair);
 
 /* A dying pair whose letter is not being written, or NULL. */
-pair_t *dispatch_unburied(const dispatch_t *self, size_t sink);
+dispatch_pair_t *dispatch_unburied(const dispatch_t *self, size_t sink);
 
 /* Runs leases out and wakes what was deferred, for one sink.  Returns a pair that is dying because
  * of it (to be buried; call again), or NULL when nothing is left to do now. */
-pair_t *dispatch_tick(dispatch_t *self, size_t sink, int64_t now_ms);
+dispatch_pair_t *dispatch_tick(dispatch_t *self, size_t sink, int64_t now_ms);
 
 /* Figures of one sink. */
 typedef struct {

@@ -32,10 +32,10 @@ static bool is_any_suspect_due(const sink_t *sink, int64_t now_ms)
 
 /* The suspect whose turn it is: of those that are due the one that was tried alone least, in order.
  */
-static pair_t *due_suspect(const sink_t *sink, int64_t now_ms)
+static dispatch_pair_t *due_suspect(const sink_t *sink, int64_t now_ms)
 {
-    pair_t *best = NULL;
-    for (pair_t *pair = sink->lists[PAIR_SUSPECT].first; pair; pair = pair->next) {
+    dispatch_pair_t *best = NULL;
+    for (dispatch_pair_t *pair = sink->lists[PAIR_SUSPECT].first; pair; pair = pair->next) {
         if (pair->due_ms <= now_ms && (!best || pair->alone_run_outs < best->alone_run_outs))
             best = pair;
         if (best && best->alone_run_outs == 0)
@@ -61,26 +61,26 @@ static bool suspect_is_next(const dispatch_t *self, const sink_t *sink, int64_t 
     return (turn || !fresh_waits) && is_any_suspect_due(sink, now_ms);
 }
 
-give_t dispatch_next(const dispatch_t *self, size_t index, int64_t now_ms, bool fresh_waits,
-                     pair_t **pair)
+dispatch_give_t dispatch_next(const dispatch_t *self, size_t index, int64_t now_ms,
+                              bool fresh_waits, dispatch_pair_t **pair)
 {
     const sink_t *sink = &self->sinks[index];
     if (!is_flowing(sink, now_ms))
-        return GIVE_NOTHING;
+        return DISPATCH_GIVE_NOTHING;
     bool waiting = sink->lists[PAIR_WAITING].count > 0;
     /* Fresh events that have to wait for room among the suspects must not hold these up. */
     fresh_waits = fresh_waits && !dispatch_held_apart_full(self, sink);
     if (suspect_is_next(self, sink, now_ms, fresh_waits || waiting)) {
         if (sink->lists[PAIR_LEASED].count > 0)
-            return GIVE_NOTHING;
+            return DISPATCH_GIVE_NOTHING;
         *pair = due_suspect(sink, now_ms);
-        return GIVE_SUSPECT;
+        return DISPATCH_GIVE_SUSPECT;
     }
     if (waiting) {
         *pair = sink->lists[PAIR_WAITING].first;
-        return GIVE_WAITING;
+        return DISPATCH_GIVE_WAITING;
     }
-    return fresh_waits ? GIVE_FRESH : GIVE_NOTHING;
+    return fresh_waits ? DISPATCH_GIVE_FRESH : DISPATCH_GIVE_NOTHING;
 }
 
 static void end_suspects_turn(sink_t *sink, int64_t now_ms)
@@ -94,14 +94,15 @@ void dispatch_pass_suspects(dispatch_t *self, size_t sink, int64_t now_ms)
     end_suspects_turn(&self->sinks[sink], now_ms);
 }
 
-bool dispatch_may_give(const dispatch_t *self, const pair_t *pair, int64_t now_ms)
+bool dispatch_may_give(const dispatch_t *self, const dispatch_pair_t *pair, int64_t now_ms)
 {
     const sink_t *sink = &self->sinks[pair->sink];
     return pair->state == PAIR_WAITING && is_flowing(sink, now_ms) &&
            !suspect_is_next(self, sink, now_ms, true);
 }
 
-uint32_t dispatch_may_go_along(const dispatch_t *self, const entry_t *entry, int64_t now_ms)
+uint32_t dispatch_may_go_along(const dispatch_t *self, const dispatch_entry_t *entry,
+                               int64_t now_ms)
 {
     uint32_t sinks = 0;
     for (size_t sink = 0; sink < self->sink_count; sink++) {
@@ -118,7 +119,8 @@ bool dispatch_may_admit(const dispatch_t *self, size_t index, uint64_t bytes, in
            !dispatch_held_apart_full(self, sink) && !suspect_is_next(self, sink, now_ms, true);
 }
 
-void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone, int64_t now_ms)
+void dispatch_leased(dispatch_t *self, dispatch_pair_t *pair, uint64_t number, bool alone,
+                     int64_t now_ms)
 {
     sink_t *sink = &self->sinks[pair->sink];
     assert(pair->state == (alone ? PAIR_SUSPECT : PAIR_WAITING));
@@ -135,11 +137,11 @@ void dispatch_leased(dispatch_t *self, pair_t *pair, uint64_t number, bool alone
     }
 }
 
-void dispatch_leased_together(dispatch_t *self, entry_t *entry, uint32_t sinks,
+void dispatch_leased_together(dispatch_t *self, dispatch_entry_t *entry, uint32_t sinks,
                               const uint64_t numbers[MESSAGE_SINKS_MAX], int64_t now_ms)
 {
     for (size_t sink = 0; sink < self->sink_count; sink++) {
-        pair_t *pair = &entry->pairs[sink];
+        dispatch_pair_t *pair = &entry->pairs[sink];
         if (sinks >> sink & 1)
             dispatch_leased(self, pair, numbers[sink], pair->state == PAIR_SUSPECT, now_ms);
     }

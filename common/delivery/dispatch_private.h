@@ -10,7 +10,7 @@
 #define SUSPECT_RUN_OUTS 2
 
 typedef struct {
-    pair_t *first, *last;
+    dispatch_pair_t *first, *last;
     uint64_t count;
 } pair_list_t;
 
@@ -22,9 +22,9 @@ typedef struct {
     bool paused;
     int64_t probe_at_ms;
     int64_t probe_wait_ms;
-    uint64_t probe_number; /* the lease that probes, or 0 */
-    pair_t *alone;         /* the suspect that is out, or NULL */
-    bool suspect_turn;     /* a fresh event was answered since the last suspect went */
+    uint64_t probe_number;  /* the lease that probes, or 0 */
+    dispatch_pair_t *alone; /* the suspect that is out, or NULL */
+    bool suspect_turn;      /* a fresh event was answered since the last suspect went */
     int64_t suspect_went_ms;
     bool stuck;
     uint64_t proofs; /* that it works: events that it was asked about, and is done with */
@@ -39,15 +39,16 @@ struct dispatch_t {
 };
 
 /* Neither none nor settled. */
-static inline bool dispatch_is_open(pair_state_t state)
+static inline bool dispatch_is_open(dispatch_state_t state)
 {
     return state != PAIR_NONE && state != PAIR_SETTLED;
 }
 
 /* Moves a pair to a state and its list; a settled pair is in none.  due_ms is set before. */
-void dispatch_move(dispatch_t *self, pair_t *pair, pair_state_t state);
+void dispatch_move(dispatch_t *self, dispatch_pair_t *pair, dispatch_state_t state);
 /* It is dead once its letter is written. */
-void dispatch_start_dying(dispatch_t *self, pair_t *pair, const char *reason, wire_view_t detail);
+void dispatch_start_dying(dispatch_t *self, dispatch_pair_t *pair, const char *reason,
+                          wire_view_t detail);
 /* True while too many events are deferred, suspect or dying for the cursor to go on. */
 bool dispatch_held_apart_full(const dispatch_t *self, const sink_t *sink);
 

@@ -5,16 +5,17 @@
 
 #include <string.h>
 
-static void act(const turn_t *self, pair_t *pair, act_t act, const message_outcome_t *outcome)
+static void act(const turn_t *self, dispatch_pair_t *pair, dispatch_act_t act,
+                const message_outcome_t *outcome)
 {
-    if (act == ACT_SETTLE)
+    if (act == DISPATCH_SETTLE)
         self->kind->settle(self->giver, pair, outcome);
-    else if (act == ACT_BURY)
+    else if (act == DISPATCH_BURY)
         self->kind->bury(self->giver, pair);
 }
 
-static void take_outcome(const turn_t *self, pair_t *pair, const message_outcome_t *outcome,
-                         int64_t now_ms)
+static void take_outcome(const turn_t *self, dispatch_pair_t *pair,
+                         const message_outcome_t *outcome, int64_t now_ms)
 {
     wire_view_t kind = outcome->outcome;
     if (wire_equals(kind, OUTCOME_DONE)) {
@@ -38,7 +39,7 @@ static void take_outcome(const turn_t *self, pair_t *pair, const message_outcome
 static void take_foreign(const turn_t *self, size_t sink, const message_outcome_t *outcome,
                          int64_t now_ms)
 {
-    entry_t *entry = dispatch_find(self->dispatch, outcome->sequence);
+    dispatch_entry_t *entry = dispatch_find(self->dispatch, outcome->sequence);
     if (entry && wire_equals(outcome->outcome, OUTCOME_DONE) &&
         (self->kind->takes_other_incarnations ||
          wire_same(outcome->incarnation, source_incarnation(self->source))) &&
@@ -46,7 +47,7 @@ static void take_foreign(const turn_t *self, size_t sink, const message_outcome_
         take_outcome(self, &entry->pairs[sink], outcome, now_ms);
 }
 
-static void take_lost(const turn_t *self, pair_t *pair, uint64_t number, int64_t now_ms)
+static void take_lost(const turn_t *self, dispatch_pair_t *pair, uint64_t number, int64_t now_ms)
 {
     self->kind->heard(self->giver, pair, TURN_LOST, NULL);
     act(self, pair, dispatch_lost(self->dispatch, pair, number, now_ms), NULL);
@@ -63,8 +64,9 @@ void turn_hear(const turn_t *self, int64_t now_ms)
 {
     source_input_t input;
     while (source_take(self->source, now_ms, &input)) {
-        entry_t *entry = input.sequence ? dispatch_find(self->dispatch, input.sequence) : NULL;
-        pair_t *pair = entry ? &entry->pairs[input.sink] : NULL;
+        dispatch_entry_t *entry =
+            input.sequence ? dispatch_find(self->dispatch, input.sequence) : NULL;
+        dispatch_pair_t *pair = entry ? &entry->pairs[input.sink] : NULL;
         switch (input.kind) {
         case SOURCE_OUTCOME:
             if (pair)
@@ -92,18 +94,18 @@ void turn_hear(const turn_t *self, int64_t now_ms)
 
 static bool give_one(const turn_t *self, size_t sink, int64_t now_ms)
 {
-    pair_t *pair;
+    dispatch_pair_t *pair;
     bool fresh_waits = self->kind->fresh_waits && self->kind->fresh_waits(self->giver, sink);
     switch (dispatch_next(self->dispatch, sink, now_ms, fresh_waits, &pair)) {
-    case GIVE_WAITING:
+    case DISPATCH_GIVE_WAITING:
         return self->kind->give(self->giver, pair, false, now_ms);
-    case GIVE_SUSPECT:
+    case DISPATCH_GIVE_SUSPECT:
         if (self->kind->give(self->giver, pair, true, now_ms))
             return true;
         dispatch_pass_suspects(self->dispatch, sink, now_ms);
         return false;
-    case GIVE_FRESH:
-    case GIVE_NOTHING:
+    case DISPATCH_GIVE_FRESH:
+    case DISPATCH_GIVE_NOTHING:
         break;
     }
     return false;

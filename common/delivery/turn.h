@@ -31,16 +31,16 @@ typedef enum { TURN_DONE, TURN_RETRY, TURN_DEAD, TURN_LOST } turn_report_t;
 typedef struct {
     /* Gives a pair's event again, to its other waiting sinks too unless `alone`.  False when
      * nothing can go to this sink now. */
-    bool (*give)(void *giver, pair_t *pair, bool alone, int64_t now_ms);
+    bool (*give)(void *giver, dispatch_pair_t *pair, bool alone, int64_t now_ms);
     /* Whether a fresh event waits for this sink, so that suspects take turns with it; NULL: never.
      */
     bool (*fresh_waits)(const void *giver, size_t sink);
     /* A report has come, before it counts: for counters and log lines.  `outcome` is NULL when a
      * worker vanished with the lease. */
-    void (*heard)(void *giver, const pair_t *pair, turn_report_t report,
+    void (*heard)(void *giver, const dispatch_pair_t *pair, turn_report_t report,
                   const message_outcome_t *outcome);
-    void (*settle)(void *giver, pair_t *pair, const message_outcome_t *outcome);
-    void (*bury)(void *giver, pair_t *pair);
+    void (*settle)(void *giver, dispatch_pair_t *pair, const message_outcome_t *outcome);
+    void (*bury)(void *giver, dispatch_pair_t *pair);
     void (*resolve)(void *giver, source_peer_t peer, const message_resolution_t *resolved);
     /* Whether a `done` for a lease of another incarnation counts.  The sequences of a journal
      * outlive the process, so what an earlier ingress gave is settled by it; those of a replay do

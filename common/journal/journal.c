@@ -43,11 +43,12 @@ static journal_t *allocate(const journal_options_t *options)
     self->writer.fd = -1;
     self->writer.next_sequence = 1;
     self->writer.next_ordinal = 1;
-    self->segment_bytes = options->segment_bytes;
-    self->max_bytes = options->max_bytes;
-    self->retention_ms = options->retention_ms;
-    self->dedupe_ms = options->dedupe_ms;
-    self->dedupe_entries_max = options->dedupe_entries_max;
+    self->limits.segment_bytes = options->segment_bytes;
+    self->limits.max_bytes = options->max_bytes;
+    self->limits.retention_ms = options->retention_ms;
+    self->limits.dedupe_ms = options->dedupe_ms;
+    self->limits.dedupe_entries_max = options->dedupe_entries_max;
+    self->route = options->route;
     pthread_mutex_init(&self->registry.lock, NULL);
     pthread_mutex_init(&self->requests.gate, NULL);
     pthread_mutex_init(&self->writer.lock, NULL);
@@ -140,15 +141,15 @@ void journal_fd_clear(journal_t *self)
 void journal_figures(const journal_t *self, journal_figures_t *figures)
 {
     *figures = (journal_figures_t){
-        .bytes = atomic_load(&self->bytes),
-        .max_bytes = self->max_bytes,
+        .bytes = atomic_load(&self->counts.bytes),
+        .max_bytes = self->limits.max_bytes,
         .segments = atomic_load(&self->registry.count),
         .last_sequence = atomic_load(&self->last_sequence),
-        .stored = atomic_load(&self->stored),
-        .duplicates = atomic_load(&self->duplicates),
-        .syncs = atomic_load(&self->syncs),
-        .segments_deleted_early = atomic_load(&self->deleted_early),
-        .damaged_records = atomic_load(&self->damaged_records),
+        .stored = atomic_load(&self->counts.stored),
+        .duplicates = atomic_load(&self->counts.duplicates),
+        .syncs = atomic_load(&self->counts.syncs),
+        .segments_deleted_early = atomic_load(&self->counts.deleted_early),
+        .damaged_records = atomic_load(&self->counts.damaged_records),
         .dead = atomic_load(&self->dead),
     };
 }

@@ -35,6 +35,11 @@
 
 typedef struct journal_t journal_t;
 
+/* The sinks that an event goes to: bit i stands for sinks[i] (NULL-terminated).  0: none of them.
+ */
+typedef uint32_t journal_route_t(wire_view_t provider, wire_view_t event_type,
+                                 const char *const *sinks);
+
 typedef struct {
     const char *directory; /* INGRESS_DATA_DIR; slots are below it */
     bool one_slot;         /* that of number `slot`, and not the first that is free */
@@ -45,6 +50,7 @@ typedef struct {
     size_t dedupe_entries_max; /* a million */
     int64_t dedupe_ms;         /* 24 h */
     const char *const *sinks;  /* NULL-terminated, at most JOURNAL_SINKS_MAX; borrowed */
+    journal_route_t *route;    /* NULL: every event goes to every sink */
 } journal_options_t;
 
 /* What start-up found, for the log and the metrics. */

@@ -75,7 +75,7 @@ static bool is_duplicate(const journal_t *self, const journal_append_t *append, 
         return false;
     *pending = serial >= self->writer.batch->dedupe_serial;
     int64_t age_us = (int64_t)(append->event->received_us - received_us);
-    return *pending || age_us <= self->dedupe_ms * 1000;
+    return *pending || age_us <= self->limits.dedupe_ms * 1000;
 }
 
 static void plan_storing(journal_t *self, item_t *item)
@@ -119,14 +119,15 @@ static journal_append_t *plan_batch(journal_t *self, journal_append_t *list)
     journal_batch_t *batch = self->writer.batch;
     const journal_segment_t *segment = self->writer.segment;
     uint64_t end = segment ? segment->end : JOURNAL_FILE_HEADER_BYTES;
-    if (end >= self->segment_bytes)
+    if (end >= self->limits.segment_bytes)
         end = JOURNAL_FILE_HEADER_BYTES;
     batch->count = batch->stored_count = 0;
     batch->headers.length = 0;
     batch->bytes = 0;
     batch->dedupe_serial = fingerprint_map_next_serial(self->writer.dedupe);
     batch->first_sequence = self->writer.next_sequence;
-    while (list && batch->count < JOURNAL_BATCH_MAX && end + batch->bytes < self->segment_bytes) {
+    while (list && batch->count < JOURNAL_BATCH_MAX &&
+           end + batch->bytes < self->limits.segment_bytes) {
         journal_append_t *append = list;
         list = append->next;
         plan(self, append);
@@ -255,7 +256,7 @@ static int begin_segment(journal_t *self, journal_answer_t *answer)
     writer->segment = segment;
     writer->fd = fd;
     writer->index = (journal_index_t){.segment = header};
-    atomic_fetch_add(&self->bytes, 2 * JOURNAL_FILE_HEADER_BYTES);
+    atomic_fetch_add(&self->counts.bytes, 2 * JOURNAL_FILE_HEADER_BYTES);
     return 0;
 }
 
@@ -264,7 +265,7 @@ static journal_answer_t write_batch(journal_t *self)
 {
     journal_writer_t *writer = &self->writer;
     journal_answer_t answer;
-    if (writer->segment && writer->segment->end >= self->segment_bytes)
+    if (writer->segment && writer->segment->end >= self->limits.segment_bytes)
         seal(self);
     if (!writer->segment && begin_segment(self, &answer) != 0)
         return answer;
@@ -291,8 +292,8 @@ static void publish(journal_t *self)
     atomic_store(&segment->newest_us, writer->index.newest_us);
     atomic_store(&self->last_sequence, writer->next_sequence - 1);
     atomic_store(&segment->end, segment->end + batch->bytes);
-    atomic_fetch_add(&self->bytes, batch->bytes);
-    atomic_fetch_add(&self->stored, batch->stored_count);
+    atomic_fetch_add(&self->counts.bytes, batch->bytes);
+    atomic_fetch_add(&self->counts.stored, batch->stored_count);
     atomic_store(&self->full_until_ms, 0);
     journal_notify(self);
 }
@@ -308,7 +309,7 @@ static void store_batch(journal_t *self)
     while (answer == JOURNAL_FULL && journal_delete_settled(self))
         answer = write_batch(self);
     if (answer == JOURNAL_STORED) {
-        atomic_fetch_add(&self->syncs, 1);
+        atomic_fetch_add(&self->counts.syncs, 1);
         if (fdatasync(self->writer.fd) != 0)
             answer = JOURNAL_DEAD;
     }
@@ -327,7 +328,7 @@ static void complete_batch(journal_t *self)
     for (size_t i = 0; i < batch->count; i++) {
         item_t *item = &batch->items[i];
         if (item->answer == JOURNAL_DUPLICATE)
-            atomic_fetch_add(&self->duplicates, 1);
+            atomic_fetch_add(&self->counts.duplicates, 1);
         item->append->complete(item->append, item->answer);
     }
 }

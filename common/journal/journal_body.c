@@ -82,8 +82,8 @@ journal_body_t *journal_body_new(journal_t *self, fault_t *fault)
 int journal_body_write(journal_body_t *body, const void *bytes, size_t length)
 {
     journal_t *journal = body->journal;
-    if (atomic_fetch_add(&journal->bytes, length) + length > journal->max_bytes) {
-        atomic_fetch_sub(&journal->bytes, length);
+    if (atomic_fetch_add(&journal->counts.bytes, length) + length > journal->limits.max_bytes) {
+        atomic_fetch_sub(&journal->counts.bytes, length);
         errno = ENOSPC;
         return -1;
     }
@@ -91,7 +91,7 @@ int journal_body_write(journal_body_t *body, const void *bytes, size_t length)
         body->bytes += length;
         return 0;
     }
-    atomic_fetch_sub(&journal->bytes, length);
+    atomic_fetch_sub(&journal->counts.bytes, length);
     return -1;
 }
 
@@ -148,7 +148,7 @@ void journal_body_destroy(journal_body_t **body_p, bool discard)
     if (body->kept && discard)
         (void)unlinkat(bodies, body->name, 0);
     if (!body->kept || discard)
-        atomic_fetch_sub(&body->journal->bytes, body->bytes);
+        atomic_fetch_sub(&body->journal->counts.bytes, body->bytes);
     if (body->map)
         (void)munmap(body->map, body->map_bytes);
     (void)close(body->fd);
@@ -192,7 +192,7 @@ void journal_bodies_restore(journal_t *self, uint64_t *named, size_t count, jour
         if (!ours || count == 0 || !bsearch(&number, named, count, sizeof(*named), compare_numbers))
             drop_orphan(self, entry->d_name, found);
         else if (fstatat(self->slot.bodies, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0)
-            atomic_fetch_add(&self->bytes, (uint64_t)status.st_size);
+            atomic_fetch_add(&self->counts.bytes, (uint64_t)status.st_size);
     }
     (void)closedir(listing);
 }

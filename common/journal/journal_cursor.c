@@ -3,7 +3,6 @@
 #include "common/base/clock.h"
 #include "common/base/file_io.h"
 #include "common/journal/journal_private.h"
-#include "proto/routes.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -160,16 +159,21 @@ static int stand(journal_cursor_t *cursor, fault_t *fault)
     return 1;
 }
 
-/* The sinks that an event is not for.  One that nobody can have, or that goes nowhere, is settled
- * by whoever keeps or drops it. */
+/* The sinks that an event is not for.  One that no sink can have, or that goes nowhere, is settled
+ * by the delivery. */
 static uint16_t not_routed(const journal_t *self, const disk_event_t *event)
 {
-    const char *const *sinks = route_sinks(event->provider, event->event_type);
-    if (!sinks[0] || event->dead_reason.length > 0)
+    if (!self->route || event->dead_reason.length > 0)
+        return 0;
+    const char *const *sinks = (const char *const *)self->sink_names;
+    uint32_t routed = self->route(event->provider, event->event_type, sinks);
+    if (routed == 0)
         return 0;
     uint16_t bits = self->sinks.all;
-    for (; *sinks; sinks++)
-        bits &= (uint16_t)~outcome_sinks_bit(&self->sinks, wire_view(*sinks));
+    for (size_t i = 0; sinks[i]; i++) {
+        if (routed >> i & 1)
+            bits &= (uint16_t)~outcome_sinks_bit(&self->sinks, wire_view(sinks[i]));
+    }
     return bits;
 }
 
@@ -194,7 +198,7 @@ static void count_damage(journal_cursor_t *cursor, journal_damage_t damage)
     segment->damage_noticed = damage.offset + damage.bytes;
     journal_name(name, segment->header.ordinal, JOURNAL_NAME_SEGMENT);
     if (journal_slot_keep_damage(&self->slot, name, cursor->scan.fd, damage.offset, damage.bytes))
-        atomic_fetch_add(&self->damaged_records, 1);
+        atomic_fetch_add(&self->counts.damaged_records, 1);
 }
 
 /* Goes on behind the end of a sealed segment.  False when there is nothing behind it. */
@@ -264,7 +268,7 @@ static bool give_up(journal_cursor_t *cursor)
     if (now_ms - cursor->refused_ms < REFUSED_FOR_MS || !journal_scan_pass_over(&cursor->scan))
         return false;
     cursor->refused_ms = 0;
-    atomic_fetch_add(&cursor->journal->damaged_records, 1);
+    atomic_fetch_add(&cursor->journal->counts.damaged_records, 1);
     return true;
 }
 

@@ -16,7 +16,7 @@ static void remove_file(journal_t *self, int directory, const char *name)
     struct stat status;
     if (fstatat(directory, name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
         unlinkat(directory, name, 0) == 0)
-        atomic_fetch_sub(&self->bytes, (uint64_t)status.st_size);
+        atomic_fetch_sub(&self->counts.bytes, (uint64_t)status.st_size);
 }
 
 static void remove_body(journal_t *self, uint64_t body)
@@ -92,13 +92,13 @@ bool journal_delete_settled(journal_t *self)
     if (!segment)
         return false;
     delete_segment(self, segment);
-    atomic_fetch_add(&self->deleted_early, 1);
+    atomic_fetch_add(&self->counts.deleted_early, 1);
     return true;
 }
 
 bool journal_make_room(journal_t *self, uint64_t bytes)
 {
-    while (atomic_load(&self->bytes) + bytes > self->max_bytes) {
+    while (atomic_load(&self->counts.bytes) + bytes > self->limits.max_bytes) {
         if (!journal_delete_settled(self))
             return false;
     }
@@ -143,7 +143,7 @@ void journal_delete_soon(journal_t *self, journal_segment_t *segment, bool early
     if (!claim_deletion(segment))
         return;
     if (early)
-        atomic_fetch_add(&self->deleted_early, 1);
+        atomic_fetch_add(&self->counts.deleted_early, 1);
     journal_job_put(self, (journal_job_t){.segment = segment});
 }
 

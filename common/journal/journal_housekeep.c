@@ -32,14 +32,14 @@ static bool is_settled(const journal_t *self, const journal_segment_t *segment,
 static bool is_over(const journal_t *self, const journal_segment_t *segment)
 {
     int64_t age_us = clock_unix_us() - (int64_t)atomic_load(&segment->newest_us);
-    return age_us >= self->retention_ms * 1000;
+    return age_us >= self->limits.retention_ms * 1000;
 }
 
 /* Room that is made ahead, so that an append need not wait for a deletion. */
 static uint64_t wanted_room(const journal_t *self)
 {
-    uint64_t some = self->max_bytes / 8;
-    return some < 2 * self->segment_bytes ? some : 2 * self->segment_bytes;
+    uint64_t some = self->limits.max_bytes / 8;
+    return some < 2 * self->limits.segment_bytes ? some : 2 * self->limits.segment_bytes;
 }
 
 static void free_gone(journal_t *self, journal_segment_t *segment)
@@ -57,7 +57,7 @@ void journal_housekeep(journal_t *self, journal_position_t oldest)
 {
     journal_jobs_take(self);
     journal_cursors_leave(self, oldest.segment);
-    bool tight = atomic_load(&self->bytes) + wanted_room(self) > self->max_bytes;
+    bool tight = atomic_load(&self->counts.bytes) + wanted_room(self) > self->limits.max_bytes;
     journal_segment_t *segment = journal_registry_from(&self->registry, 0);
     while (segment) {
         uint64_t ordinal = segment->header.ordinal;

@@ -60,7 +60,7 @@ static void sync_file(journal_t *self, outcome_file_t *file)
 {
     if (!file->dirty || atomic_load(&self->dead))
         return;
-    atomic_fetch_add(&self->syncs, 1);
+    atomic_fetch_add(&self->counts.syncs, 1);
     if (fdatasync(file->fd) != 0) {
         journal_die(self);
         return;
@@ -110,7 +110,7 @@ static int write_one(journal_t *self, const outcome_write_t *write, const char *
     file->dirty = true;
     if (!self->writer.outcomes_unsynced_ms)
         self->writer.outcomes_unsynced_ms = clock_now_ms();
-    atomic_fetch_add(&self->bytes, write->length);
+    atomic_fetch_add(&self->counts.bytes, write->length);
     return 0;
 }
 

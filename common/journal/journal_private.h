@@ -159,15 +159,31 @@ typedef struct {
     _Atomic uint64_t erasures;
 } journal_requests_t;
 
-struct journal_t {
-    journal_slot_t slot;
+/* For journal_figures; any thread counts. */
+typedef struct {
+    _Atomic uint64_t bytes; /* of all files together */
+    _Atomic uint64_t stored;
+    _Atomic uint64_t duplicates;
+    _Atomic uint64_t syncs;
+    _Atomic uint64_t deleted_early;
+    _Atomic uint64_t damaged_records;
+} journal_counts_t;
+
+/* As in journal_options_t. */
+typedef struct {
     uint64_t segment_bytes;
     uint64_t max_bytes;
     int64_t retention_ms;
     int64_t dedupe_ms;
     size_t dedupe_entries_max;
+} journal_limits_t;
+
+struct journal_t {
+    journal_slot_t slot;
+    journal_limits_t limits;
     char *sink_names[OUTCOME_SINKS_MAX + 1];
     outcome_sinks_t sinks;
+    journal_route_t *route;
 
     journal_registry_t registry;
     journal_writer_t writer;
@@ -182,13 +198,8 @@ struct journal_t {
     uint64_t read_clock;       /* counts uses of descriptors and tables */
     size_t tables;             /* that are loaded */
 
-    _Atomic uint64_t bytes;
-    _Atomic uint64_t stored;
-    _Atomic uint64_t duplicates;
-    _Atomic uint64_t syncs;
+    journal_counts_t counts;
     _Atomic uint64_t last_sequence;
-    _Atomic uint64_t deleted_early;
-    _Atomic uint64_t damaged_records;
     _Atomic int64_t full_until_ms; /* the disk refused an append; not tried before */
     _Atomic bool dead;
 };

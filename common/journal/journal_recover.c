@@ -158,7 +158,7 @@ static int register_segment(recovery_t *self, const journal_index_t *index, faul
     atomic_store(&segment->next_sequence, next_sequence);
     atomic_store(&segment->newest_us, index->newest_us);
     atomic_store(&segment->sealed, true);
-    atomic_fetch_add(&journal->bytes, index->segment_bytes);
+    atomic_fetch_add(&journal->counts.bytes, index->segment_bytes);
     self->found->segments++;
     self->found->events += index->events;
     self->found->damaged_records += index->damaged;
@@ -214,7 +214,7 @@ static size_t first_remembered(const journal_t *journal)
     const journal_registry_t *registry = &journal->registry;
     uint64_t events = 0;
     size_t first = registry->count;
-    while (first > 0 && events < journal->dedupe_entries_max) {
+    while (first > 0 && events < journal->limits.dedupe_entries_max) {
         const journal_segment_t *segment = registry->segments[--first];
         events += atomic_load(&segment->next_sequence) - segment->header.first_sequence;
     }
@@ -261,7 +261,8 @@ static int restore_keys(recovery_t *self, fault_t *fault)
     for (size_t i = first_remembered(journal); i < journal->registry.count; i++) {
         const journal_segment_t *segment = journal->registry.segments[i];
         int64_t age_us = (int64_t)(now_us - atomic_load(&segment->newest_us));
-        if (age_us <= journal->dedupe_ms * 1000 && restore_keys_of(self, segment, fault) != 0)
+        if (age_us <= journal->limits.dedupe_ms * 1000 &&
+            restore_keys_of(self, segment, fault) != 0)
             return -1;
     }
     return 0;
@@ -277,7 +278,7 @@ int journal_recover(journal_t *self, journal_found_t *found, fault_t *fault)
         if (!recovery.bodies_incomplete)
             journal_bodies_restore(self, recovery.bodies, recovery.body_count, found);
         atomic_store(&self->last_sequence, self->writer.next_sequence - 1);
-        atomic_store(&self->damaged_records, found->damaged_records);
+        atomic_store(&self->counts.damaged_records, found->damaged_records);
         status = 0;
     }
     free(recovery.ordinals);

@@ -239,7 +239,7 @@ int journal_outcomes_restore(journal_t *self, journal_segment_t *segment, bool r
         segment->outcomes_file_id = of.outcomes_file_id;
         segment->outcomes_end = of.outcomes_bytes;
         atomic_store(&segment->outcomes_durable, of.outcomes_bytes);
-        atomic_fetch_add(&self->bytes, of.outcomes_bytes);
+        atomic_fetch_add(&self->counts.bytes, of.outcomes_bytes);
         remember_conversations(self, segment, work.table);
     }
     outcome_table_destroy(&work.table);

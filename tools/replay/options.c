@@ -326,7 +326,7 @@ static int make_filter(options_t *options, fault_t *fault)
 static int check_together(options_t *options, fault_t *fault)
 {
     const filter_words_t *words = &options->words;
-    run_options_t *run = &options->run;
+    options_run_t *run = &options->run;
     if (options->path_count == 0)
         return fault_set(fault, options->command == COMMAND_SHOW
                                     ? "an event id or a conversation, and then a PATH, is needed"

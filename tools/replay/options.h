@@ -30,7 +30,7 @@ typedef struct {
     int64_t unknown_agent_seconds;
     int64_t give_up_seconds;
     int64_t drain_seconds;
-} run_options_t;
+} options_run_t;
 
 typedef struct {
     command_t command;
@@ -44,7 +44,7 @@ typedef struct {
     bool json;
     bool no_body;
     bool repair;
-    run_options_t run;
+    options_run_t run;
 } options_t;
 
 #define OPTIONS_GO_ON (-1)

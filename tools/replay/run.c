@@ -80,7 +80,7 @@ static int digest_arguments(run_t *self, fault_t *fault)
 
 static int open_run(run_t *self, fault_t *fault)
 {
-    const run_options_t *options = &self->options->run;
+    const options_run_t *options = &self->options->run;
     const source_options_t source =
         run_source_options(self->options, route_sink_names, self->vitals.curve);
     const dispatch_options_t dispatch = run_dispatch_options(self->options);

@@ -40,7 +40,7 @@ static turn_given_t fill_body(const run_t *self, const selection_event_t *event,
     return TURN_GIVEN;
 }
 
-static void fill_message(run_t *self, const item_t *item, const disk_event_t *event,
+static void fill_message(run_t *self, const run_item_t *item, const disk_event_t *event,
                          message_event_t *message)
 {
     disk_resolution_t resolution;
@@ -69,7 +69,7 @@ static void fill_message(run_t *self, const item_t *item, const disk_event_t *ev
     message->former = resolution.former;
 }
 
-static turn_given_t give(run_t *self, const item_t *item, const selection_event_t *event,
+static turn_given_t give(run_t *self, const run_item_t *item, const selection_event_t *event,
                          source_peer_t peer, bool alone, turn_leases_t *leases)
 {
     message_event_t message;
@@ -90,11 +90,11 @@ static turn_given_t give(run_t *self, const item_t *item, const selection_event_
     return given;
 }
 
-bool run_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms)
+bool run_give_pair(void *giver, dispatch_pair_t *pair, bool alone, int64_t now_ms)
 {
     run_t *self = giver;
-    entry_t *entry = pair->entry;
-    const item_t *item = run_item(self, entry->sequence);
+    dispatch_entry_t *entry = pair->entry;
+    const run_item_t *item = run_item(self, entry->sequence);
     selection_event_t event;
     turn_leases_t leases;
     fault_t fault;

@@ -7,7 +7,7 @@
 
 /* Marks. */
 
-static void mark(run_t *self, const item_t *item, wire_view_t sink)
+static void mark(run_t *self, const run_item_t *item, wire_view_t sink)
 {
     size_t slot = item->place.position.slot;
     fault_t fault;
@@ -34,10 +34,10 @@ void run_sync_marks(run_t *self)
 
 /* Settling. */
 
-static void settle(run_t *self, pair_t *pair)
+static void settle(run_t *self, dispatch_pair_t *pair)
 {
-    entry_t *entry = pair->entry;
-    item_t *item = run_item(self, entry->sequence);
+    dispatch_entry_t *entry = pair->entry;
+    run_item_t *item = run_item(self, entry->sequence);
     item->done |= 1u << pair->sink;
     self->report.sinks[pair->sink].done++;
     self->active_ms = self->now_ms;
@@ -47,10 +47,10 @@ static void settle(run_t *self, pair_t *pair)
     run_close_item(self, item, entry);
 }
 
-void run_bury(run_t *self, pair_t *pair)
+void run_bury(run_t *self, dispatch_pair_t *pair)
 {
-    entry_t *entry = pair->entry;
-    item_t *item = run_item(self, entry->sequence);
+    dispatch_entry_t *entry = pair->entry;
+    run_item_t *item = run_item(self, entry->sequence);
     item->dead |= 1u << pair->sink;
     report_dead(&self->report, pair->sink, pair->dead_reason);
     progress_end(&self->progress);
@@ -61,7 +61,7 @@ void run_bury(run_t *self, pair_t *pair)
     run_close_item(self, item, entry);
 }
 
-static void heard(void *giver, const pair_t *pair, turn_report_t report,
+static void heard(void *giver, const dispatch_pair_t *pair, turn_report_t report,
                   const message_outcome_t *outcome)
 {
     run_t *self = giver;
@@ -72,13 +72,13 @@ static void heard(void *giver, const pair_t *pair, turn_report_t report,
         self->active_ms = self->now_ms;
 }
 
-static void settled(void *giver, pair_t *pair, const message_outcome_t *outcome)
+static void settled(void *giver, dispatch_pair_t *pair, const message_outcome_t *outcome)
 {
     (void)outcome;
     settle(giver, pair);
 }
 
-static void dying(void *giver, pair_t *pair)
+static void dying(void *giver, dispatch_pair_t *pair)
 {
     run_t *self = giver;
     self->active_ms = self->now_ms;
@@ -102,7 +102,7 @@ const turn_kind_t run_turn_kind = {
 void run_tick(run_t *self, int64_t now_ms)
 {
     for (size_t sink = 0; sink < self->sinks; sink++) {
-        pair_t *dying;
+        dispatch_pair_t *dying;
         while ((dying = dispatch_tick(self->dispatch, sink, now_ms)))
             run_bury(self, dying);
     }

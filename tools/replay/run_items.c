@@ -8,12 +8,12 @@
 #define TURN_EVENTS   256
 #define BURST_SECONDS 0.1
 
-item_t *run_item(const run_t *self, uint64_t number)
+run_item_t *run_item(const run_t *self, uint64_t number)
 {
     return number_map_get(&self->items, number);
 }
 
-static void free_item(item_t *item)
+static void free_item(run_item_t *item)
 {
     wire_output_free(&item->recorded);
     free(item);
@@ -22,7 +22,7 @@ static void free_item(item_t *item)
 void run_free_items(run_t *self)
 {
     while (self->first) {
-        item_t *item = self->first;
+        run_item_t *item = self->first;
         self->first = item->following;
         free_item(item);
     }
@@ -32,9 +32,9 @@ void run_free_items(run_t *self)
 
 /* Entering. */
 
-static item_t *item_new(run_t *self, const selection_event_t *event)
+static run_item_t *item_new(run_t *self, const selection_event_t *event)
 {
-    item_t *item = calloc(1, sizeof(*item));
+    run_item_t *item = calloc(1, sizeof(*item));
     if (!item)
         return NULL;
     item->number = self->last_number + 1;
@@ -53,7 +53,7 @@ static item_t *item_new(run_t *self, const selection_event_t *event)
     return item;
 }
 
-static void append(run_t *self, item_t *item)
+static void append(run_t *self, run_item_t *item)
 {
     if (self->last)
         self->last->following = item;
@@ -64,7 +64,7 @@ static void append(run_t *self, item_t *item)
 }
 
 /* The event as dispatch knows events. */
-static journal_event_t as_journal_event(const run_t *self, const item_t *item,
+static journal_event_t as_journal_event(const run_t *self, const run_item_t *item,
                                         const selection_event_t *event)
 {
     return (journal_event_t){
@@ -77,7 +77,7 @@ static journal_event_t as_journal_event(const run_t *self, const item_t *item,
 
 static int enter(run_t *self, const selection_event_t *event, fault_t *fault)
 {
-    item_t *item = item_new(self, event);
+    run_item_t *item = item_new(self, event);
     if (!item)
         return fault_set(fault, "out of memory");
     append(self, item);
@@ -86,7 +86,7 @@ static int enter(run_t *self, const selection_event_t *event, fault_t *fault)
         return 0;
     }
     journal_event_t known = as_journal_event(self, item, event);
-    entry_t *entry = dispatch_enter(self->dispatch, &known);
+    dispatch_entry_t *entry = dispatch_enter(self->dispatch, &known);
     if (!entry)
         return fault_set(fault, "out of memory");
     for (size_t sink = 0; sink < self->sinks; sink++) {
@@ -129,7 +129,7 @@ int run_enter(run_t *self, int64_t now_ms, fault_t *fault)
 
 /* Done with. */
 
-static void commit(run_t *self, const item_t *item)
+static void commit(run_t *self, const run_item_t *item)
 {
     for (size_t sink = 0; sink < self->sinks; sink++) {
         self->committed.sinks[sink].done += item->done >> sink & 1;
@@ -139,7 +139,7 @@ static void commit(run_t *self, const item_t *item)
     self->reached = item->next;
 }
 
-void run_close_item(run_t *self, item_t *item, entry_t *entry)
+void run_close_item(run_t *self, run_item_t *item, dispatch_entry_t *entry)
 {
     if (entry && !dispatch_release(self->dispatch, entry))
         return;
@@ -147,7 +147,7 @@ void run_close_item(run_t *self, item_t *item, entry_t *entry)
     self->report.events += item->wanted != 0;
     number_map_take(&self->items, item->number);
     while (self->first && self->first->closed) {
-        item_t *done = self->first;
+        run_item_t *done = self->first;
         commit(self, done);
         self->first = done->following;
         self->item_count--;

@@ -18,15 +18,15 @@
 
 /* An event from when it is read until it and all before it are done with: so that it is known how
  * far the replay has come. */
-typedef struct item_t {
+typedef struct run_item_t {
     uint64_t number; /* its sequence at this source */
     selection_place_t place, next;
     uint32_t wanted, done, dead; /* bits of route_sink_names */
     uint32_t routed;             /* all sinks of its type */
     bool closed;
     wire_output_t recorded; /* its resolution, encoded; empty: none */
-    struct item_t *following;
-} item_t;
+    struct run_item_t *following;
+} run_item_t;
 
 /* A `go` that waits for its resolution to be on stable storage. */
 typedef struct run_go_t {
@@ -53,7 +53,7 @@ typedef struct {
     size_t sinks;
 
     number_map_t items;
-    item_t *first, *last; /* in the order of their numbers */
+    run_item_t *first, *last; /* in the order of their numbers */
     size_t item_count;
     uint64_t last_number;
     selection_place_t reached; /* what is before is done with */
@@ -77,29 +77,29 @@ typedef struct {
 
 /* Takes in events that are selected, as far as there is room and the rate allows.  0, or -1. */
 int run_enter(run_t *self, int64_t now_ms, fault_t *fault);
-item_t *run_item(const run_t *self, uint64_t number);
+run_item_t *run_item(const run_t *self, uint64_t number);
 /* Nothing of the event is open any more: lets go of it. */
-void run_close_item(run_t *self, item_t *item, entry_t *entry);
+void run_close_item(run_t *self, run_item_t *item, dispatch_entry_t *entry);
 void run_free_items(run_t *self);
 /* Keeps how far it is; goes on from what was kept. */
 int run_save(run_t *self, file_durability_t durability, fault_t *fault);
 int run_load(run_t *self, fault_t *fault);
 
 /* run_give.c, for turn.h. */
-bool run_give_pair(void *giver, pair_t *pair, bool alone, int64_t now_ms);
+bool run_give_pair(void *giver, dispatch_pair_t *pair, bool alone, int64_t now_ms);
 
 /* run_hear.c */
 extern const turn_kind_t run_turn_kind;
 /* Runs out what is overdue. */
 void run_tick(run_t *self, int64_t now_ms);
 /* An event can never succeed for a sink. */
-void run_bury(run_t *self, pair_t *pair);
+void run_bury(run_t *self, dispatch_pair_t *pair);
 /* Syncs the marks of dead letters. */
 void run_sync_marks(run_t *self);
 
 /* run_resolve.c */
 /* Whose the event is, by what was told since or what was recorded; false: nobody knows. */
-bool run_whose(run_t *self, const item_t *item, const disk_event_t *event,
+bool run_whose(run_t *self, const run_item_t *item, const disk_event_t *event,
                disk_resolution_t *resolution);
 void run_resolve(run_t *self, source_peer_t peer, const message_resolution_t *resolved);
 /* Says `go` for what has become durable.  0, or -1. */

@@ -13,7 +13,7 @@ static bool is_same_tenant(const disk_resolution_t *one, const disk_resolution_t
 }
 
 /* What the item carried when it was selected. */
-static bool recorded_of(run_t *self, const item_t *item, disk_resolution_t *resolution)
+static bool recorded_of(run_t *self, const run_item_t *item, disk_resolution_t *resolution)
 {
     return item->recorded.length > 0 &&
            wire_decode(item->recorded.bytes, item->recorded.length, &disk_resolution, resolution,
@@ -21,7 +21,7 @@ static bool recorded_of(run_t *self, const item_t *item, disk_resolution_t *reso
 }
 
 /* What this replay or one before it was told of the conversation. */
-static bool told_of(run_t *self, const item_t *item, const disk_event_t *event,
+static bool told_of(run_t *self, const run_item_t *item, const disk_event_t *event,
                     disk_resolution_t *resolution)
 {
     return event->conversation_id.length > 0 &&
@@ -29,7 +29,7 @@ static bool told_of(run_t *self, const item_t *item, const disk_event_t *event,
                          resolution, NULL) == 1;
 }
 
-bool run_whose(run_t *self, const item_t *item, const disk_event_t *event,
+bool run_whose(run_t *self, const run_item_t *item, const disk_event_t *event,
                disk_resolution_t *resolution)
 {
     replayed_t *replayed = selection_replayed(self->selection);
@@ -60,7 +60,7 @@ static wire_list_t former_of(const disk_resolution_t *before,
     return (wire_list_t){former, count};
 }
 
-static disk_resolution_t as_recorded(const item_t *item, const disk_event_t *event,
+static disk_resolution_t as_recorded(const run_item_t *item, const disk_event_t *event,
                                      const message_resolution_t *resolved)
 {
     return (disk_resolution_t){
@@ -79,7 +79,7 @@ static disk_resolution_t as_recorded(const item_t *item, const disk_event_t *eve
 
 /* The first resolution of a conversation is final, and so is the first that takes it away from the
  * tenant that the event carried.  0, and *final, or -1. */
-static int decide(run_t *self, const item_t *item, const disk_event_t *event,
+static int decide(run_t *self, const run_item_t *item, const disk_event_t *event,
                   disk_resolution_t *final)
 {
     message_tenant_t former[MESSAGE_FORMER_MAX];
@@ -135,7 +135,7 @@ static void keep_go(run_t *self, source_peer_t peer, const message_resolution_t 
 
 void run_resolve(run_t *self, source_peer_t peer, const message_resolution_t *resolved)
 {
-    const item_t *item = run_item(self, resolved->sequence);
+    const run_item_t *item = run_item(self, resolved->sequence);
     selection_event_t event;
     fault_t fault;
     if (!item || !wire_same(resolved->incarnation, source_incarnation(self->source)) ||

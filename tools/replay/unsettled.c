@@ -89,6 +89,7 @@ static int open_slot(slot_t *self, const capture_slot_t *of, fault_t *fault)
         .dedupe_entries_max = DEDUPE_ENTRIES,
         .dedupe_ms = FOR_EVER_MS,
         .sinks = self->sinks,
+        .route = route_sink_bits,
     };
     const deliver_options_t deliver = {
         .dispatch = run_dispatch_options(self->options),

@@ -21,7 +21,7 @@ static const deadlines_t deadlines = {
 
 /* Times from the start of the phase. */
 static const struct {
-    phase_t phase;
+    deadlines_phase_t phase;
     int64_t last_byte_ms;
     int64_t body_bytes;
     int64_t now_ms;
@@ -54,10 +54,10 @@ static void every_phase_has_an_end(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const pace_t pace = {.phase = rows[i].phase,
-                             .since_ms = START,
-                             .last_byte_ms = START + rows[i].last_byte_ms,
-                             .body_bytes = rows[i].body_bytes};
+        const deadlines_pace_t pace = {.phase = rows[i].phase,
+                                       .since_ms = START,
+                                       .last_byte_ms = START + rows[i].last_byte_ms,
+                                       .body_bytes = rows[i].body_bytes};
         deadline_t passed = deadline_passed(&deadlines, &pace, START + rows[i].now_ms);
         if (passed != rows[i].passed)
             fail_msg("row %zu gave %d", i, passed);

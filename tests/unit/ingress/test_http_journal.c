@@ -2,6 +2,7 @@
 #include "common/base/clock.h"
 #include "common/base/digest.h"
 #include "ingress/http.h"
+#include "proto/routes.h"
 #include "tests/unit/support/raw_client.h"
 #include "tests/unit/support/scratch.h"
 
@@ -37,6 +38,7 @@ static void open_journal(fixture_t *self)
         .dedupe_entries_max = 1000,
         .dedupe_ms = 3600000,
         .sinks = sinks,
+        .route = route_sink_bits,
     };
     journal_found_t found;
     fault_t fault = {.text = ""};

@@ -1,6 +1,7 @@
 #include "tests/unit/support/journal_box.h"
 
 #include "common/base/clock.h"
+#include "proto/routes.h"
 #include "tests/unit/support/scratch.h"
 
 #include <inttypes.h>
@@ -33,6 +34,7 @@ void journal_box_make(journal_box_t *self)
         .dedupe_entries_max = 1000000,
         .dedupe_ms = 86400000,
         .sinks = sinks,
+        .route = route_sink_bits,
     };
 }
 

@@ -60,58 +60,59 @@ static journal_event_t event_of(uint64_t sequence, uint64_t bytes)
     };
 }
 
-static pair_t *admit(desk_t *desk, size_t sink)
+static dispatch_pair_t *admit(desk_t *desk, size_t sink)
 {
     const journal_event_t event = event_of(++desk->last_sequence, 10);
-    entry_t *entry = dispatch_enter(desk->dispatch, &event);
+    dispatch_entry_t *entry = dispatch_enter(desk->dispatch, &event);
     dispatch_admit(desk->dispatch, entry, sink);
     return &entry->pairs[sink];
 }
 
-static pair_t *lease(desk_t *desk, pair_t *pair)
+static dispatch_pair_t *lease(desk_t *desk, dispatch_pair_t *pair)
 {
     dispatch_leased(desk->dispatch, pair, ++desk->last_number, pair->state == PAIR_SUSPECT,
                     desk->now_ms);
     return pair;
 }
 
-static pair_t *admit_leased(desk_t *desk, size_t sink)
+static dispatch_pair_t *admit_leased(desk_t *desk, size_t sink)
 {
     return lease(desk, admit(desk, sink));
 }
 
-static act_t lose(desk_t *desk, pair_t *pair)
+static dispatch_act_t lose(desk_t *desk, dispatch_pair_t *pair)
 {
     return dispatch_lost(desk->dispatch, pair, pair->number, desk->now_ms);
 }
 
-static act_t retry(desk_t *desk, pair_t *pair, const char *scope, uint64_t delay_ms)
+static dispatch_act_t retry(desk_t *desk, dispatch_pair_t *pair, const char *scope,
+                            uint64_t delay_ms)
 {
     const message_outcome_t outcome = {
         .number = pair->number, .scope = wire_view(scope), .delay_ms = delay_ms};
     return dispatch_retry(desk->dispatch, pair, &outcome, desk->now_ms);
 }
 
-static act_t die(desk_t *desk, pair_t *pair, const char *reason)
+static dispatch_act_t die(desk_t *desk, dispatch_pair_t *pair, const char *reason)
 {
     const message_outcome_t outcome = {
         .number = pair->number, .reason = wire_view(reason), .detail = WIRE_VIEW("why")};
     return dispatch_dead(desk->dispatch, pair, &outcome);
 }
 
-static void settle(desk_t *desk, pair_t *pair)
+static void settle(desk_t *desk, dispatch_pair_t *pair)
 {
-    assert_int_equal(dispatch_done(desk->dispatch, pair, WIRE_VIEW("")), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk->dispatch, pair, WIRE_VIEW("")), DISPATCH_SETTLE);
     (void)dispatch_release(desk->dispatch, pair->entry);
 }
 
 /* Two run-outs beside others. */
-static pair_t *admit_suspect(desk_t *desk, size_t sink)
+static dispatch_pair_t *admit_suspect(desk_t *desk, size_t sink)
 {
-    pair_t *pair = admit(desk, sink);
+    dispatch_pair_t *pair = admit(desk, sink);
     for (int i = 0; i < 2; i++) {
         assert_int_equal(pair->state, PAIR_WAITING);
-        assert_int_equal(lose(desk, lease(desk, pair)), ACT_NOTHING);
+        assert_int_equal(lose(desk, lease(desk, pair)), DISPATCH_NOTHING);
     }
     assert_int_equal(pair->state, PAIR_SUSPECT);
     return pair;
@@ -124,7 +125,8 @@ static dispatch_figures_t figures(const desk_t *desk, size_t sink)
     return result;
 }
 
-static give_t next(const desk_t *desk, size_t sink, bool fresh_waits, pair_t **pair)
+static dispatch_give_t next(const desk_t *desk, size_t sink, bool fresh_waits,
+                            dispatch_pair_t **pair)
 {
     return dispatch_next(desk->dispatch, sink, desk->now_ms, fresh_waits, pair);
 }
@@ -153,7 +155,7 @@ typedef enum {
     STARTS
 } start_t;
 
-static pair_t *begin(desk_t *desk, start_t start)
+static dispatch_pair_t *begin(desk_t *desk, start_t start)
 {
     switch (start) {
     case NOW_WAITING:
@@ -161,7 +163,7 @@ static pair_t *begin(desk_t *desk, start_t start)
     case NOW_LEASED:
         return admit_leased(desk, RED);
     case NOW_DEFERRED: {
-        pair_t *pair = admit_leased(desk, RED);
+        dispatch_pair_t *pair = admit_leased(desk, RED);
         retry(desk, pair, SCOPE_EVENT, 0);
         return pair;
     }
@@ -170,14 +172,14 @@ static pair_t *begin(desk_t *desk, start_t start)
     case NOW_ALONE:
         return lease(desk, admit_suspect(desk, RED));
     default: {
-        pair_t *pair = admit_leased(desk, RED);
-        assert_int_equal(die(desk, pair, DEAD_BAD_AUDIO), ACT_BURY);
+        dispatch_pair_t *pair = admit_leased(desk, RED);
+        assert_int_equal(die(desk, pair, DEAD_BAD_AUDIO), DISPATCH_BURY);
         return pair;
     }
     }
 }
 
-static act_t apply(desk_t *desk, pair_t *pair, input_t input, bool stale)
+static dispatch_act_t apply(desk_t *desk, dispatch_pair_t *pair, input_t input, bool stale)
 {
     uint64_t number = stale ? pair->number + 1000 : pair->number;
     message_outcome_t outcome = {.number = number, .reason = WIRE_VIEW(DEAD_REJECTED)};
@@ -186,7 +188,7 @@ static act_t apply(desk_t *desk, pair_t *pair, input_t input, bool stale)
         return dispatch_done(desk->dispatch, pair, WIRE_VIEW(""));
     case IN_WORKING:
         dispatch_working(desk->dispatch, pair, number, desk->now_ms);
-        return ACT_NOTHING;
+        return DISPATCH_NOTHING;
     case IN_RETRY:
         return dispatch_retry(desk->dispatch, pair, &outcome, desk->now_ms);
     case IN_RETRY_SINK:
@@ -197,9 +199,10 @@ static act_t apply(desk_t *desk, pair_t *pair, input_t input, bool stale)
     case IN_LOST:
         return dispatch_lost(desk->dispatch, pair, number, desk->now_ms);
     case IN_BURIED:
-        return dispatch_buried(desk->dispatch, pair) ? ACT_SETTLE : ACT_NOTHING;
+        return dispatch_buried(desk->dispatch, pair) ? DISPATCH_SETTLE : DISPATCH_NOTHING;
     default:
-        return dispatch_tick(desk->dispatch, RED, desk->now_ms + 1000000) ? ACT_BURY : ACT_NOTHING;
+        return dispatch_tick(desk->dispatch, RED, desk->now_ms + 1000000) ? DISPATCH_BURY
+                                                                          : DISPATCH_NOTHING;
     }
 }
 
@@ -216,7 +219,7 @@ static const char *const moves[STARTS] = {
 /* From a lease that is not the current one only `done` counts; the tick is no answer. */
 static const char *const stale_moves = "x.......";
 
-static pair_state_t state_of(char letter, pair_state_t before)
+static dispatch_state_t state_of(char letter, dispatch_state_t before)
 {
     switch (letter) {
     case 'W':
@@ -239,11 +242,13 @@ static pair_state_t state_of(char letter, pair_state_t before)
 static void check_move(start_t start, input_t input, bool stale)
 {
     desk_t desk = open_desk(&defaults);
-    pair_t *pair = begin(&desk, start);
+    dispatch_pair_t *pair = begin(&desk, start);
     char letter = stale ? stale_moves[input] : moves[start][input];
-    pair_state_t expected = state_of(letter, pair->state);
-    act_t due = letter == 'x' ? ACT_SETTLE : letter == 'Y' ? ACT_BURY : ACT_NOTHING;
-    act_t act = apply(&desk, pair, input, stale);
+    dispatch_state_t expected = state_of(letter, pair->state);
+    dispatch_act_t due = letter == 'x'   ? DISPATCH_SETTLE
+                         : letter == 'Y' ? DISPATCH_BURY
+                                         : DISPATCH_NOTHING;
+    dispatch_act_t act = apply(&desk, pair, input, stale);
     if (pair->state != expected || act != due)
         fail_msg("start %d, input %d, stale %d: state %d, act %d", start, input, stale, pair->state,
                  act);
@@ -267,10 +272,10 @@ static void nothing_moves_what_is_settled(void **state)
     (void)state;
     for (input_t input = 0; input < INPUTS; input++) {
         desk_t desk = open_desk(&defaults);
-        pair_t *pair = admit_leased(&desk, RED);
+        dispatch_pair_t *pair = admit_leased(&desk, RED);
         dispatch_admit(desk.dispatch, pair->entry, GREEN); /* keeps the entry */
         settle(&desk, pair);
-        assert_int_equal(apply(&desk, pair, input, false), ACT_NOTHING);
+        assert_int_equal(apply(&desk, pair, input, false), DISPATCH_NOTHING);
         assert_int_equal(pair->state, PAIR_SETTLED);
         dispatch_admit(desk.dispatch, pair->entry, RED);
         assert_int_equal(pair->state, PAIR_SETTLED);
@@ -286,7 +291,7 @@ static void an_entry_lives_as_long_as_a_pair_is_open(void **state)
     desk_t desk = open_desk(&defaults);
     journal_event_t event = event_of(7, 10);
     event.settled = 1u << RED;
-    entry_t *entry = dispatch_enter(desk.dispatch, &event);
+    dispatch_entry_t *entry = dispatch_enter(desk.dispatch, &event);
     assert_ptr_equal(dispatch_enter(desk.dispatch, &event), entry);
     dispatch_admit(desk.dispatch, entry, RED); /* settled before: stays so */
     assert_true(dispatch_release(desk.dispatch, entry));
@@ -296,10 +301,12 @@ static void an_entry_lives_as_long_as_a_pair_is_open(void **state)
     entry = dispatch_enter(desk.dispatch, &event);
     dispatch_admit(desk.dispatch, entry, RED);
     dispatch_admit(desk.dispatch, entry, GREEN);
-    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[RED], WIRE_VIEW("")), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[RED], WIRE_VIEW("")),
+                     DISPATCH_SETTLE);
     assert_false(dispatch_release(desk.dispatch, entry));
     assert_ptr_equal(dispatch_find(desk.dispatch, 7), entry);
-    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[GREEN], WIRE_VIEW("")), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[GREEN], WIRE_VIEW("")),
+                     DISPATCH_SETTLE);
     assert_true(dispatch_release(desk.dispatch, entry));
     close_desk(&desk);
 }
@@ -309,12 +316,12 @@ static void a_condemned_event_is_dying_until_it_is_buried(void **state)
     (void)state;
     desk_t desk = open_desk(&defaults);
     const journal_event_t event = event_of(1, 10);
-    entry_t *entry = dispatch_enter(desk.dispatch, &event);
+    dispatch_entry_t *entry = dispatch_enter(desk.dispatch, &event);
     dispatch_condemn(desk.dispatch, &entry->pairs[RED], DEAD_UNPARSABLE, NULL);
     assert_null(dispatch_unburied(desk.dispatch, RED)); /* not open yet */
     dispatch_admit(desk.dispatch, entry, RED);
     dispatch_condemn(desk.dispatch, &entry->pairs[RED], DEAD_UNPARSABLE, NULL);
-    pair_t *pair = dispatch_unburied(desk.dispatch, RED);
+    dispatch_pair_t *pair = dispatch_unburied(desk.dispatch, RED);
     assert_ptr_equal(pair, &entry->pairs[RED]);
     assert_string_equal(pair->dead_reason, DEAD_UNPARSABLE);
     pair->burying = true;
@@ -332,11 +339,11 @@ static void done_while_dying_wins(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair = admit_leased(&desk, RED);
+    dispatch_pair_t *pair = admit_leased(&desk, RED);
     dispatch_admit(desk.dispatch, pair->entry, GREEN);
-    assert_int_equal(die(&desk, pair, DEAD_REJECTED), ACT_BURY);
+    assert_int_equal(die(&desk, pair, DEAD_REJECTED), DISPATCH_BURY);
     pair->burying = true;
-    assert_int_equal(dispatch_done(desk.dispatch, pair, WIRE_VIEW("")), ACT_SETTLE);
+    assert_int_equal(dispatch_done(desk.dispatch, pair, WIRE_VIEW("")), DISPATCH_SETTLE);
     assert_false(dispatch_buried(desk.dispatch, pair));
     assert_int_equal(figures(&desk, RED).dead, 0);
     assert_int_equal(figures(&desk, RED).done, 1);
@@ -347,11 +354,11 @@ static void a_death_keeps_its_reason(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *known = admit_leased(&desk, RED);
+    dispatch_pair_t *known = admit_leased(&desk, RED);
     (void)die(&desk, known, DEAD_AMBIGUOUS_AGENT);
     assert_string_equal(known->dead_reason, DEAD_AMBIGUOUS_AGENT);
     assert_string_equal(known->dead_detail, "why");
-    pair_t *other = admit_leased(&desk, RED);
+    dispatch_pair_t *other = admit_leased(&desk, RED);
     (void)die(&desk, other, "a reason of its own");
     assert_string_equal(other->dead_reason, DEAD_REJECTED);
     close_desk(&desk);
@@ -363,9 +370,9 @@ static void leases_run_out_in_order_and_are_extended(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *first = admit_leased(&desk, RED);
+    dispatch_pair_t *first = admit_leased(&desk, RED);
     desk.now_ms += 10000;
-    pair_t *second = admit_leased(&desk, RED);
+    dispatch_pair_t *second = admit_leased(&desk, RED);
     dispatch_working(desk.dispatch, first, first->number, desk.now_ms + 5000);
     dispatch_working(desk.dispatch, second, first->number, desk.now_ms + 50000); /* not its own */
     desk.now_ms += 29999;
@@ -388,7 +395,7 @@ static void a_retry_waits_longer_each_time(void **state)
     (void)state;
     static const int64_t waits[] = {1000, 2000, 4000, 8000, 16000, 32000, 60000, 60000};
     desk_t desk = open_desk(&defaults);
-    pair_t *pair = admit(&desk, RED);
+    dispatch_pair_t *pair = admit(&desk, RED);
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
         retry(&desk, lease(&desk, pair), SCOPE_EVENT, 0);
         assert_int_equal(pair->due_ms - desk.now_ms, waits[i]);
@@ -405,7 +412,7 @@ static void a_retry_waits_as_long_as_it_asks_for_within_reason(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *soon = admit_leased(&desk, RED), *late = admit_leased(&desk, RED);
+    dispatch_pair_t *soon = admit_leased(&desk, RED), *late = admit_leased(&desk, RED);
     retry(&desk, late, SCOPE_TENANT, UINT64_MAX);
     retry(&desk, soon, NULL, 1);
     assert_int_equal(late->due_ms - desk.now_ms, defaults.defer_max_ms);
@@ -422,24 +429,24 @@ static void an_unknown_agent_has_its_time_from_the_first_not_found(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *red = admit(&desk, RED);
+    dispatch_pair_t *red = admit(&desk, RED);
     dispatch_admit(desk.dispatch, red->entry, GREEN);
-    pair_t *green = &red->entry->pairs[GREEN];
+    dispatch_pair_t *green = &red->entry->pairs[GREEN];
     message_outcome_t unknown = {.reason = WIRE_VIEW(DEAD_UNKNOWN_AGENT)};
     unknown.number = lease(&desk, red)->number;
-    assert_int_equal(dispatch_retry(desk.dispatch, red, &unknown, desk.now_ms), ACT_NOTHING);
+    assert_int_equal(dispatch_retry(desk.dispatch, red, &unknown, desk.now_ms), DISPATCH_NOTHING);
     desk.now_ms += defaults.unknown_agent_ms - 1;
     unknown.number = lease(&desk, green)->number;
-    assert_int_equal(dispatch_retry(desk.dispatch, green, &unknown, desk.now_ms), ACT_NOTHING);
+    assert_int_equal(dispatch_retry(desk.dispatch, green, &unknown, desk.now_ms), DISPATCH_NOTHING);
     (void)dispatch_tick(desk.dispatch, RED, desk.now_ms);
     desk.now_ms += 1;
     unknown.number = lease(&desk, red)->number;
-    assert_int_equal(dispatch_retry(desk.dispatch, red, &unknown, desk.now_ms), ACT_BURY);
+    assert_int_equal(dispatch_retry(desk.dispatch, red, &unknown, desk.now_ms), DISPATCH_BURY);
     assert_string_equal(red->dead_reason, DEAD_UNKNOWN_AGENT);
 
     /* Another reason to retry takes no part in it. */
     (void)dispatch_tick(desk.dispatch, GREEN, desk.now_ms + defaults.defer_max_ms);
-    assert_int_equal(retry(&desk, lease(&desk, green), SCOPE_EVENT, 0), ACT_NOTHING);
+    assert_int_equal(retry(&desk, lease(&desk, green), SCOPE_EVENT, 0), DISPATCH_NOTHING);
     close_desk(&desk);
 }
 
@@ -453,10 +460,10 @@ static void the_window_bounds_what_is_out(void **state)
     options.window_bytes = 25;
     desk_t desk = open_desk(&options);
     assert_true(dispatch_may_admit(desk.dispatch, RED, 1000, desk.now_ms)); /* however large */
-    pair_t *first = admit_leased(&desk, RED);
+    dispatch_pair_t *first = admit_leased(&desk, RED);
     assert_true(dispatch_may_admit(desk.dispatch, RED, 15, desk.now_ms));
     assert_false(dispatch_may_admit(desk.dispatch, RED, 16, desk.now_ms));
-    pair_t *second = admit_leased(&desk, RED);
+    dispatch_pair_t *second = admit_leased(&desk, RED);
     assert_false(dispatch_may_admit(desk.dispatch, RED, 0, desk.now_ms));
     assert_true(dispatch_may_admit(desk.dispatch, GREEN, 0, desk.now_ms));
 
@@ -499,8 +506,8 @@ static void the_deferred_cost_nothing_while_they_wait(void **state)
     for (int turn = 0; turn < 20000; turn++) {
         desk.now_ms += 1;
         assert_null(dispatch_tick(desk.dispatch, RED, desk.now_ms));
-        pair_t *pair;
-        while (next(&desk, RED, false, &pair) == GIVE_WAITING)
+        dispatch_pair_t *pair;
+        while (next(&desk, RED, false, &pair) == DISPATCH_GIVE_WAITING)
             retry(&desk, lease(&desk, pair), SCOPE_EVENT, 60000);
     }
     assert_true((clock() - begun) / CLOCKS_PER_SEC < 5);
@@ -515,14 +522,14 @@ static void suspects_that_fill_their_room_still_get_their_turn(void **state)
     dispatch_options_t options = defaults;
     options.suspects_max = 2;
     desk_t desk = open_desk(&options);
-    pair_t *pair, *first = admit_suspect(&desk, RED);
+    dispatch_pair_t *pair, *first = admit_suspect(&desk, RED);
     (void)admit_suspect(&desk, RED);
     assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
     assert_ptr_equal(pair, first);
     lose(&desk, lease(&desk, pair));
     desk.now_ms += 1;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
     close_desk(&desk);
 }
 
@@ -533,34 +540,35 @@ static void a_paused_sink_is_probed_by_one_event_ever_more_slowly(void **state)
     (void)state;
     static const int64_t waits[] = {1000, 2000, 4000, 8000, 10000, 10000};
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *first = admit_leased(&desk, RED), *beside = admit_leased(&desk, RED);
+    dispatch_pair_t *pair, *first = admit_leased(&desk, RED), *beside = admit_leased(&desk, RED);
     retry(&desk, first, SCOPE_SINK, 0);
     assert_int_equal(first->state, PAIR_WAITING);
     assert_true(figures(&desk, RED).paused);
     retry(&desk, beside, SCOPE_SINK, 0); /* was out when it began: the pause is not longer for it */
     for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
         desk.now_ms += waits[i] - 1;
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_NOTHING);
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_NOTHING);
         assert_false(dispatch_may_give(desk.dispatch, first, desk.now_ms));
         assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
-        assert_int_equal(next(&desk, GREEN, true, &pair), GIVE_FRESH);
+        assert_int_equal(next(&desk, GREEN, true, &pair), DISPATCH_GIVE_FRESH);
         desk.now_ms += 1;
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_WAITING);
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_WAITING);
         lease(&desk, pair);
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_NOTHING); /* one is enough */
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_NOTHING); /* one is enough */
         pair = first->state == PAIR_LEASED ? first : beside;
         retry(&desk, pair, SCOPE_SINK, 0);
     }
     desk.now_ms += 10000;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_WAITING);
-    assert_int_equal(dispatch_done(desk.dispatch, lease(&desk, pair), WIRE_VIEW("")), ACT_SETTLE);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_WAITING);
+    assert_int_equal(dispatch_done(desk.dispatch, lease(&desk, pair), WIRE_VIEW("")),
+                     DISPATCH_SETTLE);
     assert_false(figures(&desk, RED).paused);
 
     /* The next pause begins small again. */
     pair = first->state == PAIR_SETTLED ? beside : first;
     retry(&desk, lease(&desk, pair), SCOPE_SINK, 0);
     desk.now_ms += 1000;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_WAITING);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_WAITING);
     close_desk(&desk);
 }
 
@@ -568,11 +576,11 @@ static void only_done_says_that_a_sink_works(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *kept = admit_leased(&desk, RED);
+    dispatch_pair_t *pair, *kept = admit_leased(&desk, RED);
     retry(&desk, kept, SCOPE_SINK, 0);
     desk.now_ms += 1000;
     for (int answer = 0; answer < 3; answer++) {
-        assert_int_equal(next(&desk, RED, false, &pair), GIVE_WAITING);
+        assert_int_equal(next(&desk, RED, false, &pair), DISPATCH_GIVE_WAITING);
         lease(&desk, pair);
         if (answer == 0)
             lose(&desk, pair);
@@ -584,9 +592,9 @@ static void only_done_says_that_a_sink_works(void **state)
         desk.now_ms += 1; /* and the next may probe at once */
         (void)dispatch_tick(desk.dispatch, RED, desk.now_ms);
         if (answer == 1)
-            assert_int_equal(next(&desk, RED, true, &pair), GIVE_WAITING);
+            assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_WAITING);
         else if (answer == 2)
-            assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+            assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
     }
     dispatch_done(desk.dispatch, admit_leased(&desk, RED), WIRE_VIEW(DONE_TRANSCRIPT_EMPTY));
     assert_true(figures(&desk, RED).paused); /* nobody asked the sink */
@@ -599,17 +607,18 @@ static void a_suspect_goes_alone(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *other = admit_leased(&desk, RED), *suspect = admit_suspect(&desk, RED);
-    assert_int_equal(next(&desk, RED, false, &pair), GIVE_NOTHING); /* the other is out */
+    dispatch_pair_t *pair, *other = admit_leased(&desk, RED), *suspect = admit_suspect(&desk, RED);
+    assert_int_equal(next(&desk, RED, false, &pair), DISPATCH_GIVE_NOTHING); /* the other is out */
     settle(&desk, other);
-    assert_int_equal(next(&desk, RED, false, &pair), GIVE_SUSPECT);
+    assert_int_equal(next(&desk, RED, false, &pair), DISPATCH_GIVE_SUSPECT);
     assert_ptr_equal(pair, suspect);
     lease(&desk, suspect);
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_NOTHING); /* nothing goes beside it */
+    assert_int_equal(next(&desk, RED, true, &pair),
+                     DISPATCH_GIVE_NOTHING); /* nothing goes beside it */
     assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
-    assert_int_equal(next(&desk, GREEN, true, &pair), GIVE_FRESH);
-    assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), ACT_SETTLE);
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+    assert_int_equal(next(&desk, GREEN, true, &pair), DISPATCH_GIVE_FRESH);
+    assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), DISPATCH_SETTLE);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
     close_desk(&desk);
 }
 
@@ -617,17 +626,17 @@ static void suspects_and_fresh_events_alternate(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *first = admit_suspect(&desk, RED), *second = admit_suspect(&desk, RED);
+    dispatch_pair_t *pair, *first = admit_suspect(&desk, RED), *second = admit_suspect(&desk, RED);
     for (int round = 0; round < 4; round++) {
-        pair_t *expected = round % 2 == 0 ? first : second; /* the one tried alone least */
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+        dispatch_pair_t *expected = round % 2 == 0 ? first : second; /* the one tried alone least */
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
         settle(&desk, admit_leased(&desk, RED)); /* a success gives the turn to a suspect */
         desk.now_ms += defaults.suspect_interval_ms;
         assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
         assert_ptr_equal(pair, expected);
         lose(&desk, lease(&desk, pair));
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
         desk.now_ms += defaults.max_deliver_ms;
     }
     close_desk(&desk);
@@ -637,17 +646,17 @@ static void the_suspect_that_was_tried_least_goes_first(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *tried = admit_suspect(&desk, RED);
+    dispatch_pair_t *pair, *tried = admit_suspect(&desk, RED);
     lose(&desk, lease(&desk, tried));
     desk.now_ms += defaults.max_deliver_ms;
-    pair_t *untried = admit_suspect(&desk, RED);
-    assert_int_equal(next(&desk, RED, false, &pair), GIVE_SUSPECT);
+    dispatch_pair_t *untried = admit_suspect(&desk, RED);
+    assert_int_equal(next(&desk, RED, false, &pair), DISPATCH_GIVE_SUSPECT);
     assert_ptr_equal(pair, untried);
 
     /* Its own success is no fresh one: the other suspect's turn is not yet. */
     settle(&desk, lease(&desk, untried));
     desk.now_ms += defaults.suspect_interval_ms;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
     close_desk(&desk);
 }
 
@@ -655,14 +664,15 @@ static void fresh_events_have_their_time_between_two_suspects(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *suspect = admit_suspect(&desk, RED);
+    dispatch_pair_t *pair, *suspect = admit_suspect(&desk, RED);
     retry(&desk, lease(&desk, suspect), SCOPE_EVENT, 1);
     settle(&desk, admit_leased(&desk, RED));
     desk.now_ms += defaults.suspect_interval_ms - 1;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
-    assert_int_equal(next(&desk, RED, false, &pair), GIVE_SUSPECT); /* unless nothing waits */
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
+    assert_int_equal(next(&desk, RED, false, &pair),
+                     DISPATCH_GIVE_SUSPECT); /* unless nothing waits */
     desk.now_ms += 1;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
     close_desk(&desk);
 }
 
@@ -672,15 +682,15 @@ static void any_answer_to_a_fresh_event_gives_the_suspects_their_turn(void **sta
     (void)state;
     for (int answer = 0; answer < 2; answer++) {
         desk_t desk = open_desk(&defaults);
-        pair_t *pair, *fresh, *suspect = admit_suspect(&desk, RED);
+        dispatch_pair_t *pair, *fresh, *suspect = admit_suspect(&desk, RED);
         desk.now_ms += defaults.suspect_interval_ms;
         fresh = admit_leased(&desk, RED);
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
         if (answer == 0)
             retry(&desk, fresh, SCOPE_EVENT, 0);
         else
             (void)die(&desk, fresh, DEAD_INVALID_TENANT);
-        assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+        assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
         assert_ptr_equal(pair, suspect);
         close_desk(&desk);
     }
@@ -691,19 +701,19 @@ static void suspects_that_nobody_can_take_alone_are_passed_over(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *pair, *suspect = admit_suspect(&desk, RED);
+    dispatch_pair_t *pair, *suspect = admit_suspect(&desk, RED);
     settle(&desk, admit_leased(&desk, RED));
     desk.now_ms += defaults.suspect_interval_ms;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
     assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
     dispatch_pass_suspects(desk.dispatch, RED, desk.now_ms);
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_FRESH);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
     assert_true(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
 
     /* Their next turn comes as if one had gone. */
     settle(&desk, admit_leased(&desk, RED));
     desk.now_ms += defaults.suspect_interval_ms;
-    assert_int_equal(next(&desk, RED, true, &pair), GIVE_SUSPECT);
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
     assert_ptr_equal(pair, suspect);
     close_desk(&desk);
 }
@@ -712,17 +722,17 @@ static void poison_dies_after_its_tries_and_its_time(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *poison = admit_suspect(&desk, RED);
+    dispatch_pair_t *poison = admit_suspect(&desk, RED);
     settle(&desk, admit_leased(&desk, RED)); /* before the first try alone: proves nothing */
     for (uint64_t i = 1; i <= defaults.max_deliver; i++) {
-        assert_int_equal(lose(&desk, lease(&desk, poison)), ACT_NOTHING);
+        assert_int_equal(lose(&desk, lease(&desk, poison)), DISPATCH_NOTHING);
         assert_int_equal(poison->alone_run_outs, i);
         assert_true(poison->due_ms > desk.now_ms); /* its tries are spread over the time */
     }
     settle(&desk, admit_leased(&desk, RED));
-    assert_int_equal(lose(&desk, lease(&desk, poison)), ACT_NOTHING); /* too soon */
+    assert_int_equal(lose(&desk, lease(&desk, poison)), DISPATCH_NOTHING); /* too soon */
     desk.now_ms += defaults.max_deliver_ms;
-    assert_int_equal(lose(&desk, lease(&desk, poison)), ACT_BURY);
+    assert_int_equal(lose(&desk, lease(&desk, poison)), DISPATCH_BURY);
     assert_string_equal(poison->dead_reason, DEAD_MAX_DELIVER);
     assert_false(figures(&desk, RED).stuck);
     close_desk(&desk);
@@ -732,12 +742,12 @@ static void run_outs_in_company_never_kill(void **state)
 {
     (void)state;
     desk_t desk = open_desk(&defaults);
-    pair_t *suspect = admit_suspect(&desk, RED);
+    dispatch_pair_t *suspect = admit_suspect(&desk, RED);
     settle(&desk, admit_leased(&desk, RED));
     desk.now_ms += defaults.max_deliver_ms;
     assert_int_equal(suspect->alone_run_outs, 0);
     for (int i = 0; i < 50; i++) { /* answers are no run-outs either */
-        assert_int_equal(retry(&desk, lease(&desk, suspect), SCOPE_EVENT, 1), ACT_NOTHING);
+        assert_int_equal(retry(&desk, lease(&desk, suspect), SCOPE_EVENT, 1), DISPATCH_NOTHING);
         desk.now_ms += defaults.max_deliver_ms;
     }
     assert_int_equal(suspect->alone_run_outs, 0);
@@ -750,9 +760,9 @@ static void a_sink_where_nothing_succeeds_is_stuck_and_kills_nothing(void **stat
     (void)state;
     desk_t desk = open_desk(&defaults);
     settle(&desk, admit_leased(&desk, RED)); /* long ago */
-    pair_t *suspect = admit_suspect(&desk, RED);
+    dispatch_pair_t *suspect = admit_suspect(&desk, RED);
     for (int i = 0; i < 20; i++) {
-        assert_int_equal(lose(&desk, lease(&desk, suspect)), ACT_NOTHING);
+        assert_int_equal(lose(&desk, lease(&desk, suspect)), DISPATCH_NOTHING);
         dispatch_done(desk.dispatch, admit_leased(&desk, RED), WIRE_VIEW(DONE_TRANSCRIPTS_OFF));
         desk.now_ms += defaults.max_deliver_ms;
         assert_int_equal(figures(&desk, RED).stuck, i + 1 >= (int)defaults.max_deliver);
@@ -760,7 +770,7 @@ static void a_sink_where_nothing_succeeds_is_stuck_and_kills_nothing(void **stat
     assert_false(figures(&desk, GREEN).stuck);
     settle(&desk, admit_leased(&desk, RED)); /* the sink works, so it is the event */
     assert_false(figures(&desk, RED).stuck);
-    assert_int_equal(lose(&desk, lease(&desk, suspect)), ACT_BURY);
+    assert_int_equal(lose(&desk, lease(&desk, suspect)), DISPATCH_BURY);
     close_desk(&desk);
 }
 
@@ -769,7 +779,7 @@ static void an_answer_ends_the_alarm(void **state)
     (void)state;
     for (int answer = 0; answer < 3; answer++) {
         desk_t desk = open_desk(&defaults);
-        pair_t *suspect = admit_suspect(&desk, RED);
+        dispatch_pair_t *suspect = admit_suspect(&desk, RED);
         for (uint64_t i = 0; i < defaults.max_deliver; i++) {
             lose(&desk, lease(&desk, suspect));
             desk.now_ms += defaults.max_deliver_ms;
@@ -777,7 +787,7 @@ static void an_answer_ends_the_alarm(void **state)
         assert_true(figures(&desk, RED).stuck);
         lease(&desk, suspect);
         if (answer == 0)
-            assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), ACT_SETTLE);
+            assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), DISPATCH_SETTLE);
         else if (answer == 1)
             retry(&desk, suspect, SCOPE_EVENT, 1);
         else

@@ -76,12 +76,12 @@ static journal_event_t event_of(const world_t *world, uint64_t sequence)
     return event;
 }
 
-static story_t *story_of(world_t *world, const pair_t *pair)
+static story_t *story_of(world_t *world, const dispatch_pair_t *pair)
 {
     return &world->stories[pair->entry->sequence][pair->sink];
 }
 
-static void close_pair(world_t *world, pair_t *pair, fate_t fate)
+static void close_pair(world_t *world, dispatch_pair_t *pair, fate_t fate)
 {
     story_t *story = story_of(world, pair);
     assert_int_equal(story->fate, OPEN);
@@ -92,7 +92,7 @@ static void close_pair(world_t *world, pair_t *pair, fate_t fate)
     (void)dispatch_release(world->dispatch, pair->entry);
 }
 
-static void give(world_t *world, pair_t *pair, bool alone)
+static void give(world_t *world, dispatch_pair_t *pair, bool alone)
 {
     story_t *story = story_of(world, pair);
     assert_int_equal(story->fate, OPEN);
@@ -112,7 +112,7 @@ static bool give_fresh(world_t *world, size_t sink)
     const journal_event_t event = event_of(world, world->cursors[sink]);
     if (!dispatch_may_admit(world->dispatch, sink, event.body_bytes, world->now_ms))
         return false;
-    entry_t *entry = dispatch_enter(world->dispatch, &event);
+    dispatch_entry_t *entry = dispatch_enter(world->dispatch, &event);
     assert_non_null(entry);
     assert_int_equal(world->stories[event.sequence][sink].fate, UNSEEN);
     world->stories[event.sequence][sink].fate = OPEN;
@@ -125,26 +125,26 @@ static bool give_fresh(world_t *world, size_t sink)
 /* As the delivery loop does it; false when nothing can go. */
 static bool give_something(world_t *world, size_t sink)
 {
-    pair_t *pair;
+    dispatch_pair_t *pair;
     switch (dispatch_next(world->dispatch, sink, world->now_ms, world->cursors[sink] <= EVENTS,
                           &pair)) {
-    case GIVE_WAITING:
+    case DISPATCH_GIVE_WAITING:
         give(world, pair, false);
         return true;
-    case GIVE_SUSPECT:
+    case DISPATCH_GIVE_SUSPECT:
         give(world, pair, true);
         return true;
-    case GIVE_FRESH:
+    case DISPATCH_GIVE_FRESH:
         return give_fresh(world, sink);
     default:
         return false;
     }
 }
 
-static pair_t *some_open_pair(world_t *world)
+static dispatch_pair_t *some_open_pair(world_t *world)
 {
     for (int tries = 0; tries < 50; tries++) {
-        entry_t *entry = dispatch_find(world->dispatch, 1 + roll(world, EVENTS));
+        dispatch_entry_t *entry = dispatch_find(world->dispatch, 1 + roll(world, EVENTS));
         size_t sink = roll(world, SINKS);
         if (entry && world->stories[entry->sequence][sink].fate == OPEN)
             return &entry->pairs[sink];
@@ -158,7 +158,7 @@ static void lost(story_t *story)
     story->alone_run_outs += story->alone;
 }
 
-static void check_death(const world_t *world, const pair_t *pair, const story_t *story)
+static void check_death(const world_t *world, const dispatch_pair_t *pair, const story_t *story)
 {
     assert_int_equal(pair->state, PAIR_DYING);
     if (strcmp(pair->dead_reason, DEAD_MAX_DELIVER) == 0)
@@ -169,17 +169,18 @@ static void check_death(const world_t *world, const pair_t *pair, const story_t 
         assert_true(story->may_die);
 }
 
-static void run_out(world_t *world, pair_t *pair, act_t act)
+static void run_out(world_t *world, dispatch_pair_t *pair, dispatch_act_t act)
 {
     story_t *story = story_of(world, pair);
     lost(story);
-    if (act == ACT_BURY)
+    if (act == DISPATCH_BURY)
         check_death(world, pair, story);
     else
         assert_true(pair->state == PAIR_WAITING || pair->state == PAIR_SUSPECT);
 }
 
-static void hear_retry(world_t *world, pair_t *pair, message_outcome_t *outcome, bool current)
+static void hear_retry(world_t *world, dispatch_pair_t *pair, message_outcome_t *outcome,
+                       bool current)
 {
     static const char *const scopes[] = {SCOPE_EVENT, SCOPE_TENANT, SCOPE_SINK, NULL};
     story_t *story = story_of(world, pair);
@@ -194,26 +195,26 @@ static void hear_retry(world_t *world, pair_t *pair, message_outcome_t *outcome,
                 beside->unknown_since_ms = world->now_ms;
         }
     }
-    act_t act = dispatch_retry(world->dispatch, pair, outcome, world->now_ms);
+    dispatch_act_t act = dispatch_retry(world->dispatch, pair, outcome, world->now_ms);
     if (current)
         story->number = 0;
-    if (act == ACT_BURY)
+    if (act == DISPATCH_BURY)
         check_death(world, pair, story);
 }
 
 static void hear_something(world_t *world)
 {
-    pair_t *pair = some_open_pair(world);
+    dispatch_pair_t *pair = some_open_pair(world);
     if (!pair)
         return;
     story_t *story = story_of(world, pair);
     bool current = story->number != 0 && roll(world, 5) > 0;
     message_outcome_t outcome = {.number = current ? story->number : roll(world, 1000000) + 1000000,
                                  .reason = WIRE_VIEW(DEAD_BAD_AUDIO)};
-    pair_state_t before = pair->state;
+    dispatch_state_t before = pair->state;
     switch (roll(world, 8)) {
     case 0: /* from any lease */
-        assert_int_equal(dispatch_done(world->dispatch, pair, (wire_view_t){0}), ACT_SETTLE);
+        assert_int_equal(dispatch_done(world->dispatch, pair, (wire_view_t){0}), DISPATCH_SETTLE);
         close_pair(world, pair, DONE);
         return;
     case 1:
@@ -227,13 +228,13 @@ static void hear_something(world_t *world)
         break;
     case 5:
         story->may_die = story->may_die || current;
-        if (dispatch_dead(world->dispatch, pair, &outcome) == ACT_BURY)
+        if (dispatch_dead(world->dispatch, pair, &outcome) == DISPATCH_BURY)
             check_death(world, pair, story);
         if (current)
             story->number = 0;
         break;
     default: {
-        act_t act = dispatch_lost(world->dispatch, pair, outcome.number, world->now_ms);
+        dispatch_act_t act = dispatch_lost(world->dispatch, pair, outcome.number, world->now_ms);
         if (current)
             run_out(world, pair, act);
         break;
@@ -246,13 +247,13 @@ static void hear_something(world_t *world)
 static void tick(world_t *world, size_t sink)
 {
     for (;;) {
-        pair_t *dying = dispatch_tick(world->dispatch, sink, world->now_ms);
+        dispatch_pair_t *dying = dispatch_tick(world->dispatch, sink, world->now_ms);
         for (uint64_t sequence = 1; sequence <= EVENTS; sequence++) {
-            entry_t *entry = dispatch_find(world->dispatch, sequence);
+            dispatch_entry_t *entry = dispatch_find(world->dispatch, sequence);
             story_t *story = &world->stories[sequence][sink];
             if (entry && story->number != 0 && entry->pairs[sink].state != PAIR_LEASED)
                 run_out(world, &entry->pairs[sink],
-                        &entry->pairs[sink] == dying ? ACT_BURY : ACT_NOTHING);
+                        &entry->pairs[sink] == dying ? DISPATCH_BURY : DISPATCH_NOTHING);
         }
         if (!dying)
             return;
@@ -261,7 +262,7 @@ static void tick(world_t *world, size_t sink)
 
 static void write_a_letter(world_t *world, size_t sink)
 {
-    pair_t *pair = dispatch_unburied(world->dispatch, sink);
+    dispatch_pair_t *pair = dispatch_unburied(world->dispatch, sink);
     if (!pair)
         return;
     if (roll(world, 4) == 0)
@@ -276,14 +277,14 @@ static void check(world_t *world)
     uint64_t in_state[SINKS][PAIR_SETTLED + 1] = {{0}};
     bool alone[SINKS] = {0};
     for (uint64_t sequence = 1; sequence <= EVENTS; sequence++) {
-        const entry_t *entry = dispatch_find(world->dispatch, sequence);
+        const dispatch_entry_t *entry = dispatch_find(world->dispatch, sequence);
         size_t open = 0;
         for (size_t sink = 0; sink < SINKS; sink++) {
             const story_t *story = &world->stories[sequence][sink];
             open += story->fate == OPEN;
             if (!entry)
                 continue;
-            const pair_t *pair = &entry->pairs[sink];
+            const dispatch_pair_t *pair = &entry->pairs[sink];
             in_state[sink][pair->state]++;
             assert_int_equal(pair->state == PAIR_SETTLED,
                              story->fate == DONE || story->fate == DEAD);
@@ -362,7 +363,7 @@ static void end_well(world_t *world)
             (void)give_something(world, sink);
         }
         for (uint64_t sequence = 1; sequence <= EVENTS; sequence++) {
-            entry_t *entry = dispatch_find(world->dispatch, sequence);
+            dispatch_entry_t *entry = dispatch_find(world->dispatch, sequence);
             for (size_t sink = 0; sink < SINKS; sink++) {
                 story_t *story = &world->stories[sequence][sink];
                 over = over && (!story->routed || story->fate == DONE || story->fate == DEAD);
@@ -370,7 +371,7 @@ static void end_well(world_t *world)
                     continue;
                 assert_int_equal(
                     dispatch_done(world->dispatch, &entry->pairs[sink], (wire_view_t){0}),
-                    ACT_SETTLE);
+                    DISPATCH_SETTLE);
                 bool last = entry->open == 0;
                 close_pair(world, &entry->pairs[sink], DONE);
                 if (last)
