@@ -409,6 +409,28 @@ static void a_letter_that_cannot_be_written_is_written_later(void **state)
     close_desk(&desk);
 }
 
+/* Its worker vanishes without a word: the event goes to the next one, and no letter says that it
+ * died. */
+static void a_lost_lease_is_given_again_and_is_no_dead_letter(void **state)
+{
+    (void)state;
+    desk_t desk;
+    open_desk(&desk);
+    join(&desk, 10);
+    append(&desk, 1);
+    SIDES_UNTIL(&desk.sides, held(&desk, 1) == ALL);
+    side_worker_close(&desk.resolver);
+    desk.sides.worker_count = 0;
+    SIDES_PASS_UNTIL(&desk.sides, gauge(&desk, "postcall_ingress_leased_events", LOGGER) == 0);
+    assert_int_equal(backlog(&desk), 3);
+    join(&desk, 10);
+    SIDES_PASS_UNTIL(&desk.sides, held(&desk, 1) == ALL);
+    report(&desk, 1, &done);
+    SIDES_UNTIL(&desk.sides, backlog(&desk) == 0);
+    assert_int_equal(letters(&desk), 0);
+    close_desk(&desk);
+}
+
 /* More than one turn gives, so that the cursor is on its way. */
 static void the_backlog_counts_what_no_cursor_has_reached(void **state)
 {
@@ -479,6 +501,7 @@ int main(void)
         cmocka_unit_test(a_refused_recording_is_deleted_only_when_nobody_else_needs_the_body),
         cmocka_unit_test(a_body_that_cannot_be_read_now_is_tried_again),
         cmocka_unit_test(a_letter_that_cannot_be_written_is_written_later),
+        cmocka_unit_test(a_lost_lease_is_given_again_and_is_no_dead_letter),
         cmocka_unit_test(the_backlog_counts_what_no_cursor_has_reached),
         cmocka_unit_test(a_resolved_event_keeps_its_tenant_when_its_conversation_is_forgotten),
     };
