@@ -59,7 +59,8 @@ static int fill(aws_t *self, const aws_options_t *options, fault_t *fault)
         return -1;
     /* One more for the keys. */
     const http_client_options_t http = {.max_in_flight = self->max_in_flight + 1,
-                                        .ca_file = options->settings->ca_bundle};
+                                        .ca_file = aws_settings_ca_file(options->settings),
+                                        .proxy = aws_settings_proxy(options->settings)};
     self->http = http_client_new(&http, fault);
     if (!self->http)
         return -1;

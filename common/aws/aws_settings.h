@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "common/base/fault.h"
+#include "common/http/http_proxy.h"
 
 /* Where keys may come from, in the order in which common/aws/aws_credentials looks. */
 typedef struct {
@@ -30,6 +31,14 @@ typedef struct {
     char *metadata_endpoint_mode;
 } aws_credential_settings_t;
 
+/* Proxies, under the names of curl's environment variables in capitals, or in small letters. */
+typedef struct {
+    char *https;
+    char *http;
+    char *all;
+    char *none;
+} aws_proxy_settings_t;
+
 typedef struct {
     char *region;
     char *default_region;
@@ -37,6 +46,9 @@ typedef struct {
     char *service_endpoint_url; /* for the daemon's own */
     char *sts_endpoint_url;
     char *ca_bundle;
+    char *ssl_cert_file;
+    aws_proxy_settings_t proxy;
+    aws_proxy_settings_t proxy_small; /* counts more, as in curl */
     aws_credential_settings_t credentials;
 } aws_settings_t;
 
@@ -45,8 +57,38 @@ typedef struct {
  * the setting that is missing or wrong. */
 int aws_settings_check(const aws_settings_t *settings, const char *service, fault_t *fault);
 
+/* The file of certificates to trust, or NULL for the system's. */
+const char *aws_settings_ca_file(const aws_settings_t *settings);
+
+/* The proxies that count, borrowed from the settings. */
+http_proxy_options_t aws_settings_proxy(const aws_settings_t *settings);
+
 /* 0 when `text` is IPv4 or IPv6, in either case as the SDKs take it. */
 int aws_settings_check_mode(const char *text, fault_t *fault);
+
+/* clang-format off */
+#define AWS_PROXY_ROWS_(structure, member)                                                         \
+    {.name = "HTTPS_PROXY", SETTING_SECRET(structure, member.proxy.https),                         \
+     .check = http_proxy_check,                                                                    \
+     .help = "The proxy to AWS over https: [http://][USER:PASSWORD@]HOST:PORT, also with "         \
+             "https, socks4, socks4a, socks5 or socks5h."},                                        \
+    {.name = "HTTP_PROXY", SETTING_SECRET(structure, member.proxy.http),                           \
+     .check = http_proxy_check, .help = "The proxy to endpoint URLs that begin with http:."},      \
+    {.name = "ALL_PROXY", SETTING_SECRET(structure, member.proxy.all), .check = http_proxy_check,  \
+     .help = "The proxy where neither of these is set."},                                          \
+    {.name = "NO_PROXY", SETTING_TEXT(structure, member.proxy.none),                               \
+     .help = "Hosts, domains, addresses and networks that are reached without a proxy, with "      \
+             "commas between, or *; this machine and the services that give AWS keys to "          \
+             "instances and containers always are."},                                              \
+    {.name = "https_proxy", SETTING_SECRET(structure, member.proxy_small.https),                   \
+     .check = http_proxy_check, .help = "As HTTPS_PROXY, and counts more."},                       \
+    {.name = "http_proxy", SETTING_SECRET(structure, member.proxy_small.http),                     \
+     .check = http_proxy_check, .help = "As HTTP_PROXY, and counts more."},                        \
+    {.name = "all_proxy", SETTING_SECRET(structure, member.proxy_small.all),                       \
+     .check = http_proxy_check, .help = "As ALL_PROXY, and counts more."},                         \
+    {.name = "no_proxy", SETTING_TEXT(structure, member.proxy_small.none),                         \
+     .help = "As NO_PROXY, and counts more."},
+/* clang-format on */
 
 /* The rows for aws_settings_t, to stand in a daemon's table of settings; `service` is the
  * upper-case end of AWS_ENDPOINT_URL_<SERVICE>. */
@@ -63,7 +105,11 @@ int aws_settings_check_mode(const char *text, fault_t *fault);
     {.name = "AWS_ENDPOINT_URL_STS", SETTING_TEXT(structure, member.sts_endpoint_url),             \
      .help = "URL that takes the place of AWS STS, which gives keys for a web identity."},         \
     {.name = "AWS_CA_BUNDLE", SETTING_TEXT(structure, member.ca_bundle),                           \
-     .help = "PEM file of the certificates to trust instead of the system's."},                    \
+     .help = "PEM file of the certificates to trust instead of the system's; read again when it "  \
+             "changes."},                                                                          \
+    {.name = "SSL_CERT_FILE", SETTING_TEXT(structure, member.ssl_cert_file),                       \
+     .help = "The same file where AWS_CA_BUNDLE is not set, under OpenSSL's name for it."},        \
+    AWS_PROXY_ROWS_(structure, member)                                                             \
     {.name = "AWS_ACCESS_KEY_ID", SETTING_TEXT(structure, member.credentials.access_key_id),       \
      .help = "The access key, where keys are given directly."},                                    \
     {.name = "AWS_SECRET_ACCESS_KEY",                                                              \

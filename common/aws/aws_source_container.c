@@ -79,7 +79,8 @@ static aws_fetch_status_t container_start(aws_fetch_t *fetch, fault_t *fault)
     const http_request_t request = {.method = "GET",
                                     .url = url,
                                     .headers = &authorization,
-                                    .header_count = *fetch->token ? 1 : 0};
+                                    .header_count = *fetch->token ? 1 : 0,
+                                    .is_direct = true};
     return aws_fetch_ask(fetch, &request, fault);
 }
 

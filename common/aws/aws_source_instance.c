@@ -46,7 +46,7 @@ static aws_fetch_status_t ask(aws_fetch_t *fetch, const char *method, const char
         aws_endpoint_url(&endpoint, path, url, sizeof(url), fault) != 0)
         return AWS_FETCH_FAILED;
     const http_request_t request = {
-        .method = method, .url = url, .headers = header, .header_count = 1};
+        .method = method, .url = url, .headers = header, .header_count = 1, .is_direct = true};
     return aws_fetch_ask(fetch, &request, fault);
 }
 

@@ -5,9 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include <curl/curl.h>
+
+#include "common/base/clock.h"
+#include "common/http/http_trust.h"
 
 #define USER_AGENT "postcall/" POSTCALL_VERSION
 
@@ -25,7 +27,8 @@ typedef struct {
 struct http_client_t {
     CURLM *multi;
     http_client_options_t options;
-    char *ca_file;
+    http_trust_t trust;
+    http_proxy_t proxy;
     size_t used; /* transfers that are not idle */
     size_t done; /* and of these, the ones that wait to be taken */
     transfer_t transfers[];
@@ -60,13 +63,9 @@ static http_client_options_t with_defaults(const http_client_options_t *given)
 /* Everything of http_client_new that can fail once libcurl runs. */
 static int fill_client(http_client_t *self, fault_t *fault)
 {
-    if (self->options.ca_file) {
-        if (access(self->options.ca_file, R_OK) != 0)
-            return fault_set(fault, "CA file '%.120s' cannot be read", self->options.ca_file);
-        self->ca_file = strdup(self->options.ca_file);
-        if (!self->ca_file)
-            return fault_set(fault, "out of memory");
-    }
+    if (http_trust_open(&self->trust, self->options.ca_file, fault) != 0 ||
+        http_proxy_open(&self->proxy, &self->options.proxy, fault) != 0)
+        return -1;
     self->multi = curl_multi_init();
     if (!self->multi)
         return fault_set(fault, "out of memory");
@@ -119,7 +118,8 @@ void http_client_destroy(http_client_t **self_p)
         curl_easy_cleanup(self->transfers[i].easy);
     }
     curl_multi_cleanup(self->multi);
-    free(self->ca_file);
+    http_trust_close(&self->trust);
+    http_proxy_close(&self->proxy);
     free(self);
     curl_global_cleanup();
     *self_p = NULL;
@@ -209,19 +209,41 @@ static void set_policy(const http_client_t *self, CURL *easy)
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
-    if (self->ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, self->ca_file);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, USER_AGENT);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, self->options.connect_timeout_ms);
+}
+
+/* What certificates are verified by, and for how long what they vouched for is used. */
+static void set_trust(http_client_t *self, CURL *easy)
+{
+    int64_t now_ms = clock_now_ms();
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (self->trust.is_named) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, self->trust.file);
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAINFO, self->trust.file);
+        curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, NULL);
+    }
+    curl_easy_setopt(easy, CURLOPT_CA_CACHE_TIMEOUT, http_trust_seconds(&self->trust, now_ms));
+    long seconds = http_trust_connection_seconds(&self->trust, now_ms);
+    curl_easy_setopt(easy, CURLOPT_MAXLIFETIME_CONN, seconds);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, seconds == 0 ? 1L : 0L);
+    /* A session that is resumed is not verified again. */
+    curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
+}
+
+/* Both are always set: libcurl reads the environment for one that is not. */
+static void set_proxy(const http_client_t *self, CURL *easy, const http_request_t *request)
+{
+    const char *proxy = request->is_direct ? "" : http_proxy_for(&self->proxy, request->url);
+    curl_easy_setopt(easy, CURLOPT_PROXY, proxy);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, self->proxy.none);
+    curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
 
 static void set_method(transfer_t *transfer, const http_request_t *request)
@@ -253,6 +275,8 @@ static int prepare(http_client_t *self, transfer_t *transfer, const http_request
         return -1;
     CURL *easy = transfer->easy;
     set_policy(self, easy);
+    set_trust(self, easy);
+    set_proxy(self, easy, request);
     set_method(transfer, request);
     transfer->error_text[0] = '\0';
     transfer->response.tag = request->tag;
@@ -314,6 +338,9 @@ static http_error_t classify(CURLcode code, const http_response_t *response)
         return HTTP_ERROR_NONE;
     case CURLE_COULDNT_RESOLVE_HOST:
         return HTTP_ERROR_RESOLVE;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_PROXY:
+        return HTTP_ERROR_PROXY;
     case CURLE_COULDNT_CONNECT:
         return HTTP_ERROR_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
@@ -351,6 +378,16 @@ static bool end_is_known(const transfer_t *transfer)
     return http_response_header(response, "Content-Length") != NULL;
 }
 
+/* The status of a proxy that did not connect; 0 when none refused. */
+static long refused_by_proxy(CURL *easy, CURLcode code)
+{
+    long status = 0;
+    if (code == CURLE_OK)
+        return 0;
+    curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
+    return status / 100 == 2 ? 0 : status;
+}
+
 /* Reads what libcurl knows of an ended transfer, and takes it out of the multi handle. */
 static void end_transfer(http_client_t *self, transfer_t *transfer, CURLcode code)
 {
@@ -360,7 +397,11 @@ static void end_transfer(http_client_t *self, transfer_t *transfer, CURLcode cod
     curl_multi_remove_handle(self->multi, transfer->easy);
     response->status = (int)status;
     response->error = classify(code, response);
-    if (response->error == HTTP_ERROR_NONE && !end_is_known(transfer)) {
+    long refused = refused_by_proxy(transfer->easy, code);
+    if (refused) {
+        response->error = HTTP_ERROR_PROXY;
+        fault_set(&response->reason, "the proxy answers %ld instead of connecting", refused);
+    } else if (response->error == HTTP_ERROR_NONE && !end_is_known(transfer)) {
         response->error = HTTP_ERROR_TRUNCATED;
         fault_set(&response->reason, "the answer ends with the connection, not with its length");
     } else if (response->over_limit) {

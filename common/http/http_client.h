@@ -7,17 +7,20 @@
  *     while (http_client_take (client, &response)) ...     what has ended, well or badly
  *     http_client_wait (client, fds, count, timeout_ms);   sleeps until something can move
  *
- * One thread owns a client and whatever is in flight in it.  Certificates are always verified;
- * redirects are never followed; proxies of the environment are not used, so that credentials go
- * only where the URL says.  Nothing is retried here.  It is no general client: no cookies, no
- * HTTP/2, no streaming of bodies. */
+ * One thread owns a client and whatever is in flight in it.  Certificates are always verified, by
+ * the trusted ones as they are now: when their file is replaced, later requests go by the new one,
+ * and over connections that were made under it.  Redirects are never followed; the environment is
+ * not read, so that requests go only where the URL and the options say.  Nothing is retried here.
+ * It is no general client: no cookies, no HTTP/2, no streaming of bodies. */
 #ifndef POSTCALL_COMMON_HTTP_HTTP_CLIENT_H
 #define POSTCALL_COMMON_HTTP_HTTP_CLIENT_H
 
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "common/base/fault.h"
+#include "common/http/http_proxy.h"
 #include "common/http/http_response.h"
 
 #define HTTP_CLIENT_IN_FLIGHT          64
@@ -29,10 +32,11 @@ typedef struct http_client_t http_client_t;
 
 /* Zero or NULL means the default above, or for `ca_file` the system's certificates. */
 typedef struct {
-    size_t max_in_flight;    /* requests, from submit to take */
-    long connect_timeout_ms; /* name look-up, TCP and TLS together */
-    long timeout_ms;         /* a whole request, when it names no limit itself */
-    const char *ca_file;     /* PEM bundle that is trusted instead of the system's; copied */
+    size_t max_in_flight;       /* requests, from submit to take */
+    long connect_timeout_ms;    /* name look-up, TCP and TLS together */
+    long timeout_ms;            /* a whole request, when it names no limit itself */
+    const char *ca_file;        /* PEM bundle that is trusted instead of the system's; copied */
+    http_proxy_options_t proxy; /* copied */
 } http_client_options_t;
 
 typedef struct {
@@ -51,6 +55,7 @@ typedef struct {
     size_t body_bytes;
     long timeout_ms;           /* 0: the client's */
     size_t max_response_bytes; /* of the body; 0: HTTP_RESPONSE_BODY_BYTES */
+    bool is_direct;            /* never through a proxy */
     void *tag;                 /* comes back with the response */
 } http_request_t;
 

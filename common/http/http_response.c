@@ -29,7 +29,7 @@ const char *http_error_name(http_error_t error)
         [HTTP_ERROR_CONNECT] = "connect",     [HTTP_ERROR_TLS] = "tls",
         [HTTP_ERROR_TIMEOUT] = "timeout",     [HTTP_ERROR_RESET] = "reset",
         [HTTP_ERROR_TRUNCATED] = "truncated", [HTTP_ERROR_TOO_LARGE] = "too_large",
-        [HTTP_ERROR_PROTOCOL] = "protocol",
+        [HTTP_ERROR_PROXY] = "proxy",         [HTTP_ERROR_PROTOCOL] = "protocol",
     };
     return names[error];
 }

@@ -24,6 +24,7 @@ typedef enum {
     HTTP_ERROR_RESET,     /* the connection broke before the answer began */
     HTTP_ERROR_TRUNCATED, /* the answer broke off, or cannot be told from one that did */
     HTTP_ERROR_TOO_LARGE, /* headers or body over the limit */
+    HTTP_ERROR_PROXY,     /* the proxy has no address, or refuses to connect */
     HTTP_ERROR_PROTOCOL,  /* anything else: not HTTP, out of memory */
 } http_error_t;
 

@@ -20,7 +20,7 @@ export { OBSERVER_KEY, STATIC_KEY };
  * imds}; 0 or none: any free one), `directory` for what is stored (memory), `region`, `staticKeys`
  * ([STATIC_KEY]), `buckets` to make, `certificate` (of certificate.mjs: TLS where AWS has it).
  * Returns {endpoints, ports, region, certificate, clock, keyring, faults, books, identity, store,
- * environment, close}; a test may change the settings in `identity` (identity.mjs) as it goes.
+ * environment, setCertificate, close}; a test may change the settings in `identity` (identity.mjs) as it goes.
  */
 export async function startAws(options = {}) {
   const { region = 'eu-central-1', certificate } = options;
@@ -56,6 +56,10 @@ export async function startAws(options = {}) {
     identity,
     store,
     environment: environmentOf(endpoints, region, certificate),
+    /** New connections get this certificate. */
+    setCertificate(renewed) {
+      for (const gateway of gateways) gateway.setSecureContext?.(renewed);
+    },
     async close() {
       for (const gateway of gateways) {
         gateway.closeAllConnections();

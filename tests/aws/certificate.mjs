@@ -5,14 +5,17 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Makes one in `directory`: {key, cert} as PEM, and `path`, the file of the certificate. */
-export function makeCertificate(directory) {
+/**
+ * Makes one in `directory`, for these names too: {key, cert} as PEM, and `path`, the file of the
+ * certificate.
+ */
+export function makeCertificate(directory, names = []) {
   const [keyPath, path] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
   const subject = [
     '-subj',
     '/CN=local AWS',
     '-addext',
-    'subjectAltName=IP:127.0.0.1,DNS:localhost',
+    `subjectAltName=IP:127.0.0.1,${['localhost', ...names].map((name) => `DNS:${name}`).join()}`,
   ];
   const key = [
     '-newkey',

@@ -66,6 +66,40 @@ static void nothing_set_is_nothing(void **state)
     settings_free(table, ROWS, &settings);
 }
 
+static void small_letters_count_more(void **state)
+{
+    (void)state;
+    char *environment[] = {"HTTPS_PROXY=http://large:1",
+                           "https_proxy=http://small:1",
+                           "ALL_PROXY=http://all:1",
+                           "NO_PROXY=a",
+                           "no_proxy=b",
+                           "SSL_CERT_FILE=/etc/openssl.pem",
+                           NULL};
+    logger_settings_t settings;
+    assert_int_equal(settings_load(table, ROWS, "LOGGER", environment, &settings, NULL), 0);
+    http_proxy_options_t proxy = aws_settings_proxy(&settings.aws);
+    assert_string_equal(proxy.https, "http://small:1");
+    assert_string_equal(proxy.http, "http://all:1");
+    assert_string_equal(proxy.none, "b");
+    assert_string_equal(aws_settings_ca_file(&settings.aws), "/etc/openssl.pem");
+    settings.aws.ca_bundle = "/etc/bundle.pem";
+    assert_string_equal(aws_settings_ca_file(&settings.aws), "/etc/bundle.pem");
+    settings.aws.ca_bundle = NULL;
+    settings_free(table, ROWS, &settings);
+}
+
+static void a_proxy_that_is_none_is_refused_without_its_text(void **state)
+{
+    (void)state;
+    char *environment[] = {"HTTPS_PROXY=gopher://user:s3cret@proxy", NULL};
+    logger_settings_t settings;
+    fault_t fault = {.text = ""};
+    assert_int_equal(settings_load(table, ROWS, "LOGGER", environment, &settings, &fault), -1);
+    assert_non_null(strstr(fault.text, "HTTPS_PROXY: not a proxy: give http://HOST:PORT"));
+    assert_null(strstr(fault.text, "s3cret"));
+}
+
 static void a_mode_that_is_none_is_refused(void **state)
 {
     (void)state;
@@ -93,6 +127,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_fills_its_member),
         cmocka_unit_test(nothing_set_is_nothing),
+        cmocka_unit_test(small_letters_count_more),
+        cmocka_unit_test(a_proxy_that_is_none_is_refused_without_its_text),
         cmocka_unit_test(a_mode_that_is_none_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

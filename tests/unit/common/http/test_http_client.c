@@ -4,8 +4,10 @@
 #include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -301,6 +303,102 @@ static void another_descriptor_ends_the_wait(void **state)
     http_client_destroy(&client);
 }
 
+/* Whether a GET of `url` comes to `proxy`, which answers everything itself. */
+static bool comes_to_proxy(loopback_t *proxy, const http_proxy_options_t *options, const char *url,
+                           bool is_direct)
+{
+    http_client_t *client = http_client_new(&(http_client_options_t){.proxy = *options}, NULL);
+    size_t before = loopback_requests(proxy);
+    const http_request_t request = {
+        .method = "GET", .url = url, .is_direct = is_direct, .timeout_ms = PATIENCE_MS};
+    assert_int_equal(http_client_submit(client, &request, NULL), 0);
+    http_response_t response;
+    await(client, &response);
+    bool came = loopback_requests(proxy) > before;
+    assert_int_equal(response.error == HTTP_ERROR_NONE, came);
+    http_response_free(&response);
+    http_client_destroy(&client);
+    return came;
+}
+
+static void a_proxy_gets_what_it_is_for(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *url;
+        const char *none;
+        bool is_direct, comes;
+    } cases[] = {
+        {"http://s3.test/k", NULL, false, true},
+        {"http://s3.test/k", "other.test", false, true},
+        {"http://s3.test/k", "other.test,s3.test", false, false},
+        {"http://s3.test/k", ".test", false, false},
+        {"http://s3.test/k", "*", false, false},
+        {"http://s3.test/k", NULL, true, false},
+        {"http://10.255.255.1/k", "192.168.0.0/16", false, true},
+        {"http://127.0.0.2:1/", NULL, false, false},
+        {"http://127.0.0.2:1/", "other.test", false, false},
+        {"http://[::1]:1/", NULL, false, false},
+        {"http://localhost:1/", NULL, false, false},
+    };
+    fixture_t fixture;
+    open_fixture(&fixture, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", LOOPBACK_KEEP);
+    const char *url = loopback_url(fixture.server);
+    setenv("http_proxy", url, 1); /* is not read by the client itself */
+    assert_false(comes_to_proxy(fixture.server, &(http_proxy_options_t){0}, cases[0].url, false));
+    unsetenv("http_proxy");
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const http_proxy_options_t options = {.http = url, .none = cases[i].none};
+        if (comes_to_proxy(fixture.server, &options, cases[i].url, cases[i].is_direct) !=
+            cases[i].comes)
+            fail_msg("case %zu: %s", i, cases[i].url);
+    }
+    close_fixture(&fixture);
+}
+
+static void a_proxy_that_refuses_is_named_without_its_password(void **state)
+{
+    (void)state;
+    fixture_t fixture;
+    open_fixture(&fixture,
+                 "HTTP/1.1 407 Who\r\nX-Proxy: 1\r\nProxy-Authenticate: Basic realm=\"p\"\r\n"
+                 "Content-Length: 0\r\n\r\n",
+                 LOOPBACK_CLOSE);
+    char proxy[100];
+    (void)snprintf(proxy, sizeof(proxy), "http://user:s3cret@%s",
+                   loopback_url(fixture.server) + strlen("http://"));
+    http_client_t *client = http_client_new(&(http_client_options_t){.proxy.https = proxy}, NULL);
+    const http_request_t request = {
+        .method = "GET", .url = "https://s3.test/k", .timeout_ms = PATIENCE_MS};
+    assert_int_equal(http_client_submit(client, &request, NULL), 0);
+    http_response_t response;
+    await(client, &response);
+    assert_int_equal(response.error, HTTP_ERROR_PROXY);
+    assert_string_equal(response.reason.text, "the proxy answers 407 instead of connecting");
+    assert_null(http_response_header(&response, "X-Proxy"));
+    http_response_free(&response);
+    http_client_destroy(&client);
+    assert_non_null(strstr(fixture.request, "CONNECT s3.test:443 HTTP/1.1\r\n"));
+    assert_non_null(strstr(fixture.request, "\r\nProxy-Authorization: Basic dXNlcjpzM2NyZXQ="));
+    close_fixture(&fixture);
+}
+
+static void a_proxy_that_cannot_be_found_is_named(void **state)
+{
+    (void)state;
+    http_client_t *client =
+        http_client_new(&(http_client_options_t){.proxy.https = "http://u:s3cret@p.test"}, NULL);
+    const http_request_t request = {
+        .method = "GET", .url = "https://s3.test/k", .timeout_ms = PATIENCE_MS};
+    assert_int_equal(http_client_submit(client, &request, NULL), 0);
+    http_response_t response;
+    await(client, &response);
+    assert_int_equal(response.error, HTTP_ERROR_PROXY);
+    assert_string_equal(response.reason.text, "Could not resolve proxy: p.test");
+    http_response_free(&response);
+    http_client_destroy(&client);
+}
+
 static void a_missing_ca_file_is_a_clear_error(void **state)
 {
     (void)state;
@@ -321,6 +419,9 @@ int main(void)
         cmocka_unit_test(a_forged_header_or_scheme_is_refused),
         cmocka_unit_test(requests_over_the_limit_are_refused),
         cmocka_unit_test(another_descriptor_ends_the_wait),
+        cmocka_unit_test(a_proxy_gets_what_it_is_for),
+        cmocka_unit_test(a_proxy_that_refuses_is_named_without_its_password),
+        cmocka_unit_test(a_proxy_that_cannot_be_found_is_named),
         cmocka_unit_test(a_missing_ca_file_is_a_clear_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
