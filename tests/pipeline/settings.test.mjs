@@ -220,6 +220,8 @@ const WRONG = {
   AWS_REGION: ['Europe', 'eu central'],
   AWS_ENDPOINT_URL: ['localhost:4566', 'ftp://127.0.0.1', 'http://user:word@127.0.0.1'],
 };
+for (const proxy of ['HTTPS_PROXY', 'HTTP_PROXY', 'ALL_PROXY'])
+  WRONG[proxy] = WRONG[proxy.toLowerCase()] = ['ftp://proxy:3128', 'proxy:port', 'http://'];
 for (const prefix of Object.values(STAGES)) WRONG[`${prefix}_ADMIN_LISTEN`] = ['9601', 'on', 'x:1'];
 
 forEachDaemon('a wrong value is named, with what would be right', async (name, prefix, enough) => {
