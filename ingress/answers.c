@@ -16,6 +16,7 @@
 
 static const answer_row_t rows[] = {
     [ANSWER_LOGGED] = {OK, SAY("Call data logged successfully")},
+    [ANSWER_ACTION_LOGGED] = {OK, SAY("Action logged successfully")},
     [ANSWER_NOT_PROCESSED] = {OK, SAY("Event received but not processed")},
     [ANSWER_ALIVE] = {OK, SAY("alive")},
     [ANSWER_NOT_JSON] = {BAD_REQUEST, REFUSE("The body is not a JSON object")},

@@ -12,6 +12,7 @@
 
 typedef enum {
     ANSWER_LOGGED,        /* stored, and goes to sinks */
+    ANSWER_ACTION_LOGGED, /* the same, of an action that is no call */
     ANSWER_NOT_PROCESSED, /* stored, and goes to none */
     ANSWER_ALIVE,         /* GET /healthz */
     ANSWER_NOT_JSON,      /* unsigned mode only: a signed body is kept whatever it is */

@@ -13,10 +13,10 @@ struct deposit {
     atomic_bool claimed; /* somebody has decided the answer */
     answer_t answer;     /* written by who claimed it, before wake */
     bool started;
-    bool decided; /* `webhook` and `plan` are filled */
+    bool decided; /* `identity` and `plan` are filled */
     bool discard; /* a kept body file is not wanted after all */
     deposit_envelope_t envelope;
-    webhook_t webhook;
+    identity_t identity;
     intake_plan_t plan;
     journal_append_t append;
     void (*work)(deposit_t *self); /* the next thing for the offload */
@@ -51,7 +51,8 @@ static void destroy(deposit_t *self)
     body_free(&self->envelope.body, self->discard);
     free(self->envelope.target);
     free(self->envelope.content_type);
-    free(self->envelope.signature_header);
+    for (size_t i = 0; i < PROVIDER_HEADERS_MAX; i++)
+        free(self->envelope.headers[i]);
     if (self->started)
         atomic_fetch_sub(&deposits->waiting, 1);
     free(self);
@@ -101,7 +102,11 @@ static bool decide(deposit_t *self, const char *body, answer_t *answer)
     if (!reader)
         return false;
     fault_t fault = {.text = ""};
-    int read = webhook_read(reader, body, envelope->body.bytes, &self->webhook, &fault);
+    provider_request_t asked = {.signer_tenant = envelope->signer.tenant};
+    for (size_t i = 0; i < PROVIDER_HEADERS_MAX; i++)
+        asked.headers[i] = envelope->headers[i];
+    int read = envelope->provider->identify(reader, &asked, body, envelope->body.bytes,
+                                            &self->identity, &fault);
     readers_put(self->deposits->readers, reader);
     if (read != 0)
         return false;
@@ -109,14 +114,14 @@ static bool decide(deposit_t *self, const char *body, answer_t *answer)
         .provider = envelope->provider,
         .is_unsigned = envelope->is_unsigned,
         .signature = envelope->signature,
-        .webhook = &self->webhook,
+        .identity = &self->identity,
         .digest = envelope->digest,
         .body_bytes = envelope->body.bytes,
         .received_us = envelope->received_us,
-        .method = "POST",
+        .method = envelope->method,
         .target = envelope->target,
         .content_type = envelope->content_type,
-        .signature_header = envelope->signature_header,
+        .signature_header = envelope->headers[0],
     };
     intake_decide(&request, &self->plan);
     self->decided = true;
@@ -141,7 +146,7 @@ static void log_stored(const deposit_t *self, journal_answer_t answer)
                                         [JOURNAL_FULL] = "full",
                                         [JOURNAL_DEAD] = "dead"};
     log_line(LOG_LEVEL_DEBUG, "webhook", LOG_EVENT_ID(self->plan.event_id),
-             LOG_TEXT("type", self->webhook.type), LOG_NUMBER("bytes", self->envelope.body.bytes),
+             LOG_TEXT("type", self->identity.type), LOG_NUMBER("bytes", self->envelope.body.bytes),
              LOG_TEXT("journal", words[answer]));
 }
 

@@ -42,9 +42,11 @@ typedef struct {
     signature_status_t signature;
     uint8_t digest[DIGEST_BYTES];
     int64_t received_us;
+    const char *method; /* of the route */
     char *target;
     char *content_type;
-    char *signature_header;
+    char *headers[PROVIDER_HEADERS_MAX]; /* that the provider wants; the first is the signature */
+    provider_signer_t signer;
     body_t body;
 } deposit_envelope_t;
 

@@ -107,7 +107,7 @@ static enum MHD_Result add_header(void *head, enum MHD_ValueKind kind, const cha
 
 static bool is_health(const exchange_t *self, const head_t *head, answer_t *answer)
 {
-    if (!target_is(head->target, "/healthz") || !head_check(head, answer))
+    if (!provider_target_is(head->target, "/healthz") || !head_check(head, answer))
         return false;
     const requests_t *requests = &self->port->requests;
     bool reads = strcmp(head->method, "GET") == 0 || strcmp(head->method, "HEAD") == 0;

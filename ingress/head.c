@@ -12,8 +12,8 @@ void head_init(head_t *self, const char *method, const char *target, const char 
         .method = method,
         .target = target,
         .is_http_1_0 = strcmp(version, "HTTP/1.0") == 0,
-        .provider = provider_of_target(target),
     };
+    self->provider = provider_of_target(target, &self->route);
 }
 
 /* A token of RFC 9110 section 5.6.2.  `Content-Length ` with a blank is none, and is how one header
@@ -48,9 +48,15 @@ static void add_transfer_encoding(head_t *self, const char *value)
     self->has_body = true;
 }
 
-static bool is_signature(const head_t *self, const char *name)
+static void add_to_provider(head_t *self, const char *name, const char *value)
 {
-    return self->provider && strcasecmp(name, self->provider->signature_header) == 0;
+    const char *const *wanted = self->provider ? self->provider->headers : NULL;
+    for (size_t i = 0; wanted && wanted[i]; i++) {
+        if (strcasecmp(name, wanted[i]) == 0) {
+            self->headers.values[i] = value;
+            self->headers.counts[i]++;
+        }
+    }
 }
 
 void head_add(head_t *self, const char *name, const char *value)
@@ -69,10 +75,8 @@ void head_add(head_t *self, const char *name, const char *value)
         self->content_encodings++;
     else if (strcasecmp(name, "Content-Type") == 0)
         self->content_type = value;
-    else if (is_signature(self, name)) {
-        self->signatures++;
-        self->signature = value;
-    }
+    else
+        add_to_provider(self, name, value);
 }
 
 bool head_check(const head_t *self, answer_t *answer)

@@ -11,7 +11,7 @@
 #define POSTCALL_INGRESS_HEAD_H
 
 #include "ingress/answers.h"
-#include "ingress/providers.h"
+#include "providers/providers.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,17 +22,17 @@ typedef struct {
     const char *target;
     bool is_http_1_0;
     const provider_t *provider; /* whose target it is, or NULL */
+    const provider_route_t *route;
 
     const char *content_type;
-    const char *signature;   /* the provider's header, or NULL */
-    uint64_t content_length; /* 0 without one */
-    bool has_body;           /* a length over 0, or chunked */
+    provider_headers_t headers; /* that the provider wants */
+    uint64_t content_length;    /* 0 without one */
+    bool has_body;              /* a length over 0, or chunked */
     const char *transfer_encoding;
     unsigned hosts; /* how many of each came */
     unsigned lengths;
     unsigned transfer_encodings;
     unsigned content_encodings;
-    unsigned signatures;
     bool malformed; /* a field name that is none */
 } head_t;
 

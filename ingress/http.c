@@ -92,11 +92,11 @@ static connections_options_t connections_options(const http_t *self)
     };
 }
 
-static void fill_requests(http_t *self, journal_t *journal, signature_keys_t *keys)
+static void fill_requests(http_t *self, journal_t *journal, const provider_keys_t *keys)
 {
     const http_options_t *options = &self->options;
     requests_t *requests = &self->port.requests;
-    requests->keys = keys;
+    requests->keys = *keys;
     requests->body_bytes_max = options->body_bytes_max;
     requests->tolerance_s = options->signature_tolerance_seconds;
     deposits_t *deposits = &requests->deposits;
@@ -159,7 +159,7 @@ static int start(http_t *self, fault_t *fault)
     return 0;
 }
 
-http_t *http_new(const http_options_t *options, journal_t *journal, signature_keys_t *keys,
+http_t *http_new(const http_options_t *options, journal_t *journal, const provider_keys_t *keys,
                  metrics_t *metrics, fault_t *fault)
 {
     http_t *self = calloc(1, sizeof(*self));
@@ -179,7 +179,7 @@ http_t *http_new(const http_options_t *options, journal_t *journal, signature_ke
         return NULL;
     }
     log_line(LOG_LEVEL_INFO, "webhook port opens", LOG_NUMBER("port", self->port_number),
-             LOG_TEXT("signatures", keys ? "verified" : "not verified"));
+             LOG_TEXT("signatures", keys->allow_unsigned ? "not verified" : "verified"));
     return self;
 }
 

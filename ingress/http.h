@@ -1,6 +1,6 @@
 /* http: the webhook port.
  *
- * POST to a provider's path (ingress/providers) stores a webhook; GET /healthz is for balancers:
+ * POST to a provider's path (providers/) stores a webhook; GET /healthz is for balancers:
  * 200 while webhooks can be stored.  libmicrohttpd reads and writes on a few threads of its own;
  * a request that came whole is suspended until the journal has answered, so thousands can wait for
  * one sync.  Every limit is in http_options_t, has a counter, and is there because somebody can
@@ -19,7 +19,7 @@
 #include "common/base/fault.h"
 #include "common/base/metrics.h"
 #include "common/journal/journal.h"
-#include "ingress/signature.h"
+#include "providers/providers.h"
 
 #include <stdint.h>
 
@@ -60,11 +60,12 @@ typedef struct {
 /* What holds where nothing is set; `listen` is 0.0.0.0:3003. */
 http_options_t http_options_default(void);
 
-/* Starts to serve.  `keys` NULL means unsigned mode: everybody's webhooks are stored.  Journal,
- * keys and metrics are borrowed, and the journal must stay open until http_destroy has returned.
- * Raises the limit of open files as far as it may.  NULL and a fault that names what cannot be had.
+/* Starts to serve.  A provider without secrets is not found, unless it may be unsigned and `keys`
+ * allows that: then everybody's webhooks are stored.  Journal, secrets and metrics are borrowed,
+ * and the journal must stay open until http_destroy has returned. Raises the limit of open files as
+ * far as it may.  NULL and a fault that names what cannot be had.
  */
-http_t *http_new(const http_options_t *options, journal_t *journal, signature_keys_t *keys,
+http_t *http_new(const http_options_t *options, journal_t *journal, const provider_keys_t *keys,
                  metrics_t *metrics, fault_t *fault);
 
 uint16_t http_port(const http_t *self);

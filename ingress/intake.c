@@ -54,15 +54,15 @@ static void make_event_id(const disk_event_t *event, uint8_t out[MESSAGE_EVENT_I
 
 static disk_event_t make_event(const intake_request_t *request, const intake_plan_t *plan)
 {
-    const webhook_t *webhook = request->webhook;
+    const identity_t *identity = request->identity;
     return (disk_event_t){
         .event_id = {(const char *)plan->event_id, sizeof(plan->event_id)},
         .provider = wire_view(request->provider->name),
-        .event_type = wire_view(webhook->type),
-        .conversation_id = wire_view(webhook->conversation_id),
-        .tenant_key_kind = wire_view(request->provider->tenant_key_kind),
-        .tenant_key = wire_view(webhook->agent_id),
-        .event_time = wire_view(webhook->event_time),
+        .event_type = wire_view(identity->type),
+        .conversation_id = wire_view(identity->conversation_id),
+        .tenant_key_kind = wire_view(identity->tenant_key_kind),
+        .tenant_key = wire_view(identity->tenant_key),
+        .event_time = wire_view(identity->event_time),
         .received_us = (uint64_t)request->received_us,
         .digest = {(const char *)request->digest, DIGEST_BYTES},
         .method = kept(request->method),
@@ -74,26 +74,37 @@ static disk_event_t make_event(const intake_request_t *request, const intake_pla
     };
 }
 
-static answer_t when_stored(const webhook_t *webhook, bool stale)
+static answer_t when_stored(const intake_request_t *request, bool stale)
 {
+    static const answer_t logged[] = {
+        [PROVIDER_ANSWERS_CALL] = ANSWER_LOGGED, [PROVIDER_ANSWERS_ACTION] = ANSWER_ACTION_LOGGED};
     if (stale)
         return ANSWER_SIGNATURE_STALE;
-    return webhook->class == WEBHOOK_CALL ? ANSWER_LOGGED : ANSWER_NOT_PROCESSED;
+    return request->identity->class == IDENTITY_CALL ? logged[request->provider->answers]
+                                                     : ANSWER_NOT_PROCESSED;
+}
+
+/* Audio may have to be deleted before its segment. */
+static bool is_recording(const intake_request_t *request)
+{
+    const provider_event_t *event =
+        provider_event(wire_view(request->provider->name), wire_view(request->identity->type));
+    return event && event->is_recording;
 }
 
 void intake_decide(const intake_request_t *request, intake_plan_t *plan)
 {
-    const webhook_t *webhook = request->webhook;
-    if (request->is_unsigned && webhook->class == WEBHOOK_UNPARSABLE) {
+    const identity_t *identity = request->identity;
+    if (request->is_unsigned && identity->class == IDENTITY_UNPARSABLE) {
         *plan = (intake_plan_t){.store = false, .answer = ANSWER_NOT_JSON};
         return;
     }
     bool stale = !request->is_unsigned && request->signature == SIGNATURE_STALE;
     *plan = (intake_plan_t){
         .store = true,
-        .answer = when_stored(webhook, stale),
-        .apart = strcmp(webhook->type, EVENT_AUDIO) == 0,
-        .dead_reason = stale ? DEAD_STALE_SIGNATURE : webhook_dead_reason(webhook->class),
+        .answer = when_stored(request, stale),
+        .apart = is_recording(request),
+        .dead_reason = stale ? DEAD_STALE_SIGNATURE : identity_dead_reason(identity->class),
     };
     plan->event = make_event(request, plan);
     make_event_id(&plan->event, plan->event_id);

@@ -9,11 +9,10 @@
 #ifndef POSTCALL_INGRESS_INTAKE_H
 #define POSTCALL_INGRESS_INTAKE_H
 
+#include "common/base/digest.h"
 #include "common/journal/journal.h"
 #include "ingress/answers.h"
-#include "ingress/providers.h"
-#include "ingress/signature.h"
-#include "ingress/webhook.h"
+#include "providers/providers.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -25,7 +24,7 @@ typedef struct {
     const provider_t *provider;
     bool is_unsigned;             /* unsigned mode: nobody looked at a signature */
     signature_status_t signature; /* of a signed request: SIGNATURE_OK or SIGNATURE_STALE */
-    const webhook_t *webhook;
+    const identity_t *identity;
     const uint8_t *digest; /* SHA-256 of the body, DIGEST_BYTES */
     uint64_t body_bytes;
     int64_t received_us;

@@ -14,6 +14,7 @@
 #include "ingress/settings.h"
 #include "proto/endpoints.h"
 #include "proto/routes.h"
+#include "providers/providers.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ typedef struct {
     ingress_settings_t settings;
     vitals_t vitals;
     journal_t *journal;
-    signature_keys_t *keys;
+    provider_keys_t keys;
     deliver_t *deliver;
     http_t *http;
     const char *sinks[MESSAGE_SINKS_MAX + 1];
@@ -127,7 +128,7 @@ static int open_journal(daemon_t *self, fault_t *fault)
         .dedupe_entries_max = (size_t)settings->dedupe_entries,
         .dedupe_ms = settings->dedupe_hours * 3600000,
         .sinks = self->sinks,
-        .route = route_sink_bits,
+        .route = provider_sink_bits,
     };
     self->journal = journal_open(&options, &found, fault);
     if (!self->journal)
@@ -163,25 +164,37 @@ static int open_delivery(daemon_t *self, fault_t *fault)
                    .ping_interval_ms = settings->ping_interval_ms,
                    .peer_silence_ms = settings->peer_silence_ms,
                    .peer_gone_ms = settings->peer_gone_ms},
+        .route = provider_sink_bits,
     };
     self->deliver =
         deliver_new(&options, self->journal, self->vitals.metrics, clock_now_ms(), fault);
     return self->deliver ? 0 : fault_blame(fault, ENDPOINT_INGRESS_BIND);
 }
 
+static int open_keys(daemon_t *self, fault_t *fault)
+{
+    const ingress_settings_t *settings = &self->settings;
+    for (size_t i = 0; i < PROVIDERS_COUNT; i++) {
+        if (!settings->secrets[i])
+            continue;
+        self->keys.of[i] = secrets_new(settings->secrets[i], providers[i]->check_secret, fault);
+        if (!self->keys.of[i])
+            return fault_blame(fault, provider_settings[i]);
+    }
+    self->keys.allow_unsigned = settings->allow_unsigned;
+    if (settings->allow_unsigned)
+        log_line(LOG_LEVEL_WARN, "webhooks are taken from anybody, without a signature");
+    return 0;
+}
+
 static int open_http(daemon_t *self, fault_t *fault)
 {
     const ingress_settings_t *settings = &self->settings;
     http_options_t options = settings->http;
-    if (settings->webhook_secret) {
-        self->keys = signature_keys_new(settings->webhook_secret, fault);
-        if (!self->keys)
-            return -1;
-    } else {
-        log_line(LOG_LEVEL_WARN, "webhooks are taken from anybody, without a signature");
-    }
+    if (open_keys(self, fault) != 0)
+        return -1;
     options.listen_fd = handed_over_socket();
-    self->http = http_new(&options, self->journal, self->keys, self->vitals.metrics, fault);
+    self->http = http_new(&options, self->journal, &self->keys, self->vitals.metrics, fault);
     return self->http ? 0 : -1;
 }
 
@@ -227,7 +240,8 @@ static int open_daemon(daemon_t *self, fault_t *fault)
 static void close_daemon(daemon_t *self)
 {
     http_destroy(&self->http);
-    signature_keys_destroy(&self->keys);
+    for (size_t i = 0; i < PROVIDERS_COUNT; i++)
+        secrets_destroy(&self->keys.of[i]);
     deliver_destroy(&self->deliver);
     journal_close(&self->journal);
     vitals_close(&self->vitals);
@@ -250,13 +264,22 @@ static void wait_for_work(const daemon_t *self, int64_t wait_ms)
         (void)poll(fds, count, (int)wait_ms); /* interrupted or not: everything is looked at */
 }
 
+static int replace_secrets(daemon_t *self, fault_t *fault)
+{
+    for (size_t i = 0; i < PROVIDERS_COUNT; i++) {
+        if (self->keys.of[i] &&
+            secrets_replace(self->keys.of[i], self->settings.secrets[i], fault) != 0)
+            return fault_blame(fault, provider_settings[i]);
+    }
+    return 0;
+}
+
 static void read_secrets_again(daemon_t *self)
 {
     fault_t fault;
     if (settings_reload(ingress_program.table, ingress_program.count, environ, &self->settings,
                         &fault) != 0 ||
-        (self->keys &&
-         signature_keys_replace(self->keys, self->settings.webhook_secret, &fault) != 0))
+        replace_secrets(self, &fault) != 0)
         log_line(LOG_LEVEL_ERROR, "the secrets could not be read again, keeping the old ones",
                  LOG_TEXT("reason", fault.text));
     else

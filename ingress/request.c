@@ -10,9 +10,10 @@
 struct request {
     requests_t *requests;
     deposit_t *deposit;
-    deposit_envelope_t *envelope;   /* the deposit's */
-    signature_verifier_t *verifier; /* NULL in unsigned mode */
+    deposit_envelope_t *envelope; /* the deposit's */
+    void *verifier;               /* the provider's; NULL where nobody signs */
     digest_t *digest;
+    size_t body_bytes_max;
     size_t bytes; /* of the body so far, kept or not */
     bool storing;
     answer_t answer; /* while it is not storing */
@@ -39,7 +40,8 @@ void request_destroy(request_t **self)
     request_t *request = *self;
     if (!request)
         return;
-    signature_verifier_destroy(&request->verifier);
+    if (request->verifier)
+        request->envelope->provider->verify->destroy(request->verifier);
     digest_destroy(&request->digest);
     deposit_release(&request->deposit);
     free(request);
@@ -68,9 +70,9 @@ static bool may_begin(request_t *self, const head_t *head)
     answer_t answer;
     if (!head_check(head, &answer))
         return refuse(self, answer);
-    if (!head->provider)
+    if (!head->provider || !provider_is_on(head->provider, &self->requests->keys))
         return refuse(self, ANSWER_NOT_FOUND);
-    if (strcmp(head->method, "POST") != 0)
+    if (strcmp(head->method, head->route->method) != 0)
         return refuse(self, ANSWER_POST_ONLY);
     if (!journal_can_store(deposits->room.journal))
         return refuse(self, ANSWER_STORAGE_UNAVAILABLE);
@@ -87,25 +89,21 @@ static bool refuse_large(request_t *self, uint64_t bytes)
     uint64_t suppressed;
     if (log_allow(&requests->large_throttle, THROTTLE_MS, &suppressed))
         log_line(LOG_LEVEL_WARN, "body over the limit, dropping it", LOG_NUMBER("bytes", bytes),
-                 LOG_NUMBER("limit", requests->body_bytes_max),
-                 LOG_NUMBER("suppressed", suppressed));
+                 LOG_NUMBER("limit", self->body_bytes_max), LOG_NUMBER("suppressed", suppressed));
     return refuse(self, ANSWER_TOO_LARGE);
 }
 
 static bool begin_signature(request_t *self, const head_t *head)
 {
-    signature_keys_t *keys = self->requests->keys;
-    if (!keys)
+    static const answer_t answers[] = {[SIGNATURE_MISSING] = ANSWER_SIGNATURE_MISSING,
+                                       [SIGNATURE_MALFORMED] = ANSWER_SIGNATURE_MALFORMED,
+                                       [SIGNATURE_NO_MEMORY] = ANSWER_OVERLOADED};
+    secrets_t *secrets = self->requests->keys.of[provider_index(head->provider)];
+    if (!secrets)
         return true;
-    signature_t signature;
-    size_t length = head->signature ? strlen(head->signature) : 0;
-    signature_status_t status = signature_parse(head->signature, length, &signature);
-    if (status == SIGNATURE_MISSING)
-        return refuse(self, ANSWER_SIGNATURE_MISSING);
-    if (status != SIGNATURE_OK || head->signatures > 1 || length > INTAKE_HEADER_BYTES_MAX)
-        return refuse(self, ANSWER_SIGNATURE_MALFORMED);
-    self->verifier = signature_verifier_new(keys, &signature);
-    return self->verifier ? true : refuse(self, ANSWER_OVERLOADED);
+    signature_status_t status;
+    self->verifier = head->provider->verify->begin(secrets, &head->headers, &status);
+    return self->verifier ? true : refuse(self, answers[status]);
 }
 
 static bool copy(const char *text, char **out)
@@ -117,20 +115,29 @@ static bool copy(const char *text, char **out)
 static bool fill_envelope(request_t *self, const head_t *head)
 {
     deposit_envelope_t *envelope = self->envelope;
-    envelope->provider = head->provider;
+    envelope->method = head->route->method;
     envelope->is_unsigned = !self->verifier;
     self->digest = digest_new();
-    if (self->digest && copy(head->content_type, &envelope->content_type) &&
-        copy(head->signature, &envelope->signature_header))
-        return true;
-    return refuse(self, ANSWER_OVERLOADED);
+    bool copied = self->digest && copy(head->content_type, &envelope->content_type);
+    for (size_t i = 0; copied && i < PROVIDER_HEADERS_MAX; i++)
+        copied = copy(head->headers.values[i], &envelope->headers[i]);
+    return copied ? true : refuse(self, ANSWER_OVERLOADED);
+}
+
+static size_t body_limit(const requests_t *requests, const provider_t *provider)
+{
+    size_t max = (size_t)requests->body_bytes_max;
+    return provider->body_bytes_max && provider->body_bytes_max < max ? provider->body_bytes_max
+                                                                      : max;
 }
 
 request_step_t request_head(request_t *self, const head_t *head)
 {
     if (!may_begin(self, head))
         return REQUEST_ANSWER;
-    if (head->content_length > (uint64_t)self->requests->body_bytes_max) {
+    self->envelope->provider = head->provider;
+    self->body_bytes_max = body_limit(self->requests, head->provider);
+    if (head->content_length > self->body_bytes_max) {
         (void)refuse_large(self, head->content_length);
         return REQUEST_ANSWER;
     }
@@ -142,7 +149,7 @@ request_step_t request_head(request_t *self, const head_t *head)
  * kept, for the library can answer only at its end. */
 static request_step_t pass_over(request_t *self, size_t length)
 {
-    size_t max = (size_t)self->requests->body_bytes_max;
+    size_t max = self->body_bytes_max;
     if (self->bytes - length <= max)
         (void)refuse_large(self, self->bytes);
     return self->bytes > 2 * max ? REQUEST_CUT : REQUEST_READ_ON;
@@ -153,10 +160,10 @@ request_step_t request_body(request_t *self, const void *bytes, size_t length)
     requests_t *requests = self->requests;
     counts_body_bytes(requests->deposits.room.counts, length);
     self->bytes += length;
-    if (self->bytes > (size_t)requests->body_bytes_max)
+    if (self->bytes > self->body_bytes_max)
         return pass_over(self, length);
     if (self->verifier)
-        signature_verifier_update(self->verifier, bytes, length);
+        self->envelope->provider->verify->update(self->verifier, bytes, length);
     digest_update(self->digest, bytes, length);
     bool kept = body_append(&self->envelope->body, bytes, length, &self->answer);
     return kept ? REQUEST_READ_ON : REQUEST_CUT;
@@ -187,11 +194,11 @@ static bool end_signature(request_t *self)
     envelope->signature = SIGNATURE_OK;
     if (!self->verifier)
         return true;
-    int64_t difference_s = 0;
-    envelope->signature = signature_verifier_finish(self->verifier, envelope->received_us / 1000000,
-                                                    self->requests->tolerance_s, &difference_s);
+    envelope->signature =
+        envelope->provider->verify->finish(self->verifier, envelope->received_us / 1000000,
+                                           self->requests->tolerance_s, &envelope->signer);
     if (envelope->signature == SIGNATURE_STALE)
-        log_stale(self->requests, difference_s);
+        log_stale(self->requests, envelope->signer.difference_s);
     if (envelope->signature != SIGNATURE_WRONG)
         return true;
     log_wrong(self->requests);
@@ -200,7 +207,7 @@ static bool end_signature(request_t *self)
 
 request_step_t request_end(request_t *self)
 {
-    if (self->bytes > (size_t)self->requests->body_bytes_max)
+    if (self->bytes > self->body_bytes_max)
         return REQUEST_ANSWER; /* pass_over has said what */
     self->envelope->received_us = clock_unix_us();
     if (!end_signature(self))

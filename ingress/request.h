@@ -13,7 +13,6 @@
 #include "common/base/log.h"
 #include "ingress/deposit.h"
 #include "ingress/head.h"
-#include "ingress/signature.h"
 
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -24,7 +23,7 @@ typedef struct request request_t;
 /* What all requests of the port share; filled before the first one. */
 typedef struct {
     deposits_t deposits;
-    signature_keys_t *keys; /* NULL: unsigned mode */
+    provider_keys_t keys;
     int64_t body_bytes_max;
     int64_t tolerance_s;
     atomic_bool closing; /* at a stop: every answer ends its connection */

@@ -2,7 +2,6 @@
 
 #include "common/base/address.h"
 #include "common/link/hop.h"
-#include "ingress/signature.h"
 #include "proto/endpoints.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
@@ -25,20 +24,38 @@ static int check_sink(const char *text, fault_t *fault)
                             " would do");
 }
 
-static int check_secret(const settings_t *self, fault_t *fault)
+/* Whether unsigned mode and the secrets go together. */
+static int check_mode(const settings_t *self, fault_t *fault)
 {
-    if (self->webhook_secret && self->allow_unsigned)
-        return fault_set(fault, "INGRESS_ALLOW_UNSIGNED: true and a webhook secret exclude each "
-                                "other; drop one of them");
-    if (!self->webhook_secret && !self->allow_unsigned)
-        return fault_set(fault, "ELEVENLABS_WEBHOOK_SECRET: a secret is needed, or "
-                                "INGRESS_ALLOW_UNSIGNED=true to take webhooks from anybody");
-    if (!self->webhook_secret)
+    bool any = false;
+    for (size_t i = 0; i < PROVIDERS_COUNT; i++) {
+        any = any || self->secrets[i];
+        if (self->secrets[i] && self->allow_unsigned && providers[i]->may_be_unsigned)
+            return fault_set(fault,
+                             "INGRESS_ALLOW_UNSIGNED: true and %s exclude each other; drop one of "
+                             "them",
+                             provider_settings[i]);
+    }
+    if (any || self->allow_unsigned)
         return 0;
-    signature_keys_t *keys = signature_keys_new(self->webhook_secret, fault);
-    if (!keys)
-        return fault_blame(fault, "ELEVENLABS_WEBHOOK_SECRET");
-    signature_keys_destroy(&keys);
+    return fault_set(fault,
+                     "%s: a secret is needed, or INGRESS_ALLOW_UNSIGNED=true to take "
+                     "webhooks from anybody",
+                     provider_settings[0]);
+}
+
+static int check_secrets(const settings_t *self, fault_t *fault)
+{
+    if (check_mode(self, fault) != 0)
+        return -1;
+    for (size_t i = 0; i < PROVIDERS_COUNT; i++) {
+        if (!self->secrets[i])
+            continue;
+        secrets_t *secrets = secrets_new(self->secrets[i], providers[i]->check_secret, fault);
+        if (!secrets)
+            return fault_blame(fault, provider_settings[i]);
+        secrets_destroy(&secrets);
+    }
     return 0;
 }
 
@@ -64,12 +81,16 @@ static int check_intervals(const settings_t *self, fault_t *fault)
 
 static int check_all(const void *settings, fault_t *fault)
 {
-    if (check_secret(settings, fault) != 0 || check_sinks(settings, fault) != 0)
+    if (check_secrets(settings, fault) != 0 || check_sinks(settings, fault) != 0)
         return -1;
     return check_intervals(settings, fault);
 }
 
 /* clang-format off */
+#define SECRET_ROW(symbol, setting, text)                                                          \
+    {.name = setting, SETTING_SECRET(settings_t, secrets[PROVIDERS_##symbol]),                     \
+     .flags = SETTING_RELOADABLE, .help = text},
+
 static const setting_t table[] = {
     SETTINGS_SHARED_ROWS("INGRESS", "127.0.0.1:9601", settings_t, shared),
     {.name = "INGRESS_LISTEN", SETTING_TEXT(settings_t, http.listen), .fallback = "0.0.0.0:3003",
@@ -83,12 +104,10 @@ static const setting_t table[] = {
      .flags = SETTING_REQUIRED,
      .help = "The sinks that every event is to reach; a new one begins with what comes after."},
 
-    {.name = "ELEVENLABS_WEBHOOK_SECRET", SETTING_SECRET(settings_t, webhook_secret),
-     .flags = SETTING_RELOADABLE,
-     .help = "The webhook's secret; several, separated by commas, while one is rotated."},
+    PROVIDER_ROWS(SECRET_ROW)
     {.name = "INGRESS_ALLOW_UNSIGNED", SETTING_BOOL(settings_t, allow_unsigned),
      .fallback = "false",
-     .help = "Takes webhooks from anybody, without a signature: for trying out."},
+     .help = "Takes ElevenLabs' webhooks from anybody, without a signature: for trying out."},
     {.name = "INGRESS_SIGNATURE_TOLERANCE_SECONDS",
      SETTING_INTEGER(settings_t, http.signature_tolerance_seconds),
      .fallback = "3600", .min = 1, .max = 31536000,

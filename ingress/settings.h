@@ -39,7 +39,7 @@ typedef struct {
     http_options_t http;
     char *bind;
     settings_list_t sinks;
-    char *webhook_secret; /* comma-separated */
+    char *secrets[PROVIDERS_COUNT]; /* of each provider, comma-separated; NULL: none */
     bool allow_unsigned;
     journal_settings_t journal;
     delivery_settings_t delivery;

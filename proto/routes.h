@@ -1,5 +1,5 @@
-/* routes: which provider's events exist and which sinks they go to, and the fixed lists of words
- * that the protocol knows.  A provider, a type or a sink is a row here, not a branch elsewhere. */
+/* routes: the sinks, and the fixed lists of words that the protocol knows.  Which events go to
+ * which sink is a matter of the provider's row (providers/provider.h). */
 #ifndef POSTCALL_PROTO_ROUTES_H
 #define POSTCALL_PROTO_ROUTES_H
 
@@ -7,18 +7,10 @@
 
 #include <stdbool.h>
 
-#define PROVIDER_ELEVENLABS "elevenlabs"
-
-/* Event types of ElevenLabs
- * (https://elevenlabs.io/docs/eleven-agents/workflows/post-call-webhooks); the last is an
- * alternative form of the first that has no sinks yet. */
-#define EVENT_TRANSCRIPTION      "post_call_transcription"
-#define EVENT_AUDIO              "post_call_audio"
-#define EVENT_FAILURE            "call_initiation_failure"
-#define EVENT_TRANSCRIPTION_OTEL "post_call_transcription_otel"
-
 /* What a tenant is found by. */
 #define TENANT_KEY_AGENT "agent_id"
+#define TENANT_KEY_TENANT                                                                          \
+    "tenant" /* businessId:locationId itself, of a secret that stands for it */
 
 #define SINK_LOGGER         "logger"
 #define SINK_RECORDER       "recorder"
@@ -65,26 +57,11 @@
 /* True for those that are found before the sink's backend is asked: they say nothing about it. */
 bool route_done_unasked(wire_view_t reason);
 
-typedef struct {
-    const char *provider;
-    const char *event_type;
-    const char *sinks[4]; /* NULL-terminated */
-} route_t;
-
-/* The sinks of an event, as a NULL-terminated list; an empty list for a type without a row. */
-const char *const *route_sinks(wire_view_t provider, wire_view_t event_type);
-
-/* As route_sinks, as a bit for each of these (NULL-terminated) names: bit i is sinks[i]. */
-uint32_t route_sink_bits(wire_view_t provider, wire_view_t event_type, const char *const *sinks);
-
 /* Is there a sink of that name? */
 bool route_is_sink(const char *name);
 
 /* All sinks, NULL-terminated. */
 extern const char *const route_sink_names[];
-
-/* The rows, for documents and tests. */
-const route_t *route_rows(size_t *count);
 
 /* All dead-letter reasons, NULL-terminated. */
 extern const char *const route_dead_reasons[];

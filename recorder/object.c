@@ -2,6 +2,7 @@
 
 #include "common/base/base64.h"
 #include "proto/routes.h"
+#include "providers/providers.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -54,7 +55,8 @@ static wire_view_t open_audio(object_t *self, const json_value_t *audio)
     return text;
 }
 
-static object_verdict_t take_recording(object_t *self, const json_value_t *audio, fault_t *fault)
+static object_verdict_t take_recording(object_t *self, const provider_t *provider,
+                                       const json_value_t *audio, fault_t *fault)
 {
     const char *missing = audio_missing(audio);
     if (missing) {
@@ -74,24 +76,25 @@ static object_verdict_t take_recording(object_t *self, const json_value_t *audio
     }
     self->bytes = self->decoded;
     self->length = (size_t)length;
-    self->content_type = "audio/mpeg";
+    self->content_type = provider->recording_type;
     return OBJECT_TO_STORE;
 }
 
-object_verdict_t object_read(object_t *self, json_reader_t *reader, wire_view_t kind,
+object_verdict_t object_read(object_t *self, json_reader_t *reader, const message_event_t *event,
                              wire_view_t webhook, fault_t *fault)
 {
-    static const json_path_t transcript = {{"data", "transcript"}};
-    static const json_path_t audio = {{"data", "full_audio"}};
     *self = (object_t){0};
-    bool recording = wire_equals(kind, OBJECT_RECORDING);
-    if (!recording && !wire_equals(kind, OBJECT_TRANSCRIPT)) {
+    bool recording = wire_equals(event->object_kind, OBJECT_RECORDING);
+    const provider_t *provider = provider_named(event->provider);
+    const json_path_t *path = NULL;
+    if (provider && (recording || wire_equals(event->object_kind, OBJECT_TRANSCRIPT)))
+        path = recording ? &provider->recording : &provider->transcript;
+    if (!path || !path->keys[0]) {
         fault_set(fault, "no such kind of object is known");
         return never(self, DEAD_UNSUPPORTED_FORMAT);
     }
     json_value_t value;
-    switch (json_read(reader, webhook.bytes, webhook.length, recording ? &audio : &transcript, 1,
-                      &value, fault)) {
+    switch (json_read(reader, webhook.bytes, webhook.length, path, 1, &value, fault)) {
     case JSON_READ_OK:
         break;
     case JSON_READ_TOO_BIG:
@@ -99,7 +102,8 @@ object_verdict_t object_read(object_t *self, json_reader_t *reader, wire_view_t 
     case JSON_READ_INVALID:
         return never(self, DEAD_UNPARSABLE);
     }
-    return recording ? take_recording(self, &value, fault) : take_transcript(self, &value);
+    return recording ? take_recording(self, provider, &value, fault)
+                     : take_transcript(self, &value);
 }
 
 void object_free(object_t *self)

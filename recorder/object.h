@@ -11,7 +11,7 @@
 
 #include "common/base/fault.h"
 #include "common/json/json.h"
-#include "proto/wire.h"
+#include "proto/messages.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -32,12 +32,12 @@ typedef struct {
     uint8_t *decoded;         /* owned; NULL for a transcript */
 } object_t;
 
-/* Makes the object of `kind` (OBJECT_TRANSCRIPT or OBJECT_RECORDING of proto/routes.h) from a
- * webhook's JSON text as it came (https://elevenlabs.io/docs/eleven-api/resources/webhooks).
+/* Makes the object that an event asks for (OBJECT_TRANSCRIPT or OBJECT_RECORDING of proto/routes.h)
+ * from its webhook's JSON text as it came; the row of its provider says where in it.
  *
- * - transcript: the array `data.transcript`, byte for byte with whatever white space is in it.
- *   OBJECT_NOTHING when it is missing, null, empty, or no array.
- * - recording: `data.full_audio`, a JSON string whose escapes are undone and whose base64 (RFC 4648
+ * - transcript: an array, byte for byte with whatever white space is in it.  OBJECT_NOTHING when it
+ * is missing, null, empty, or no array.
+ * - recording: a JSON string whose escapes are undone and whose base64 (RFC 4648
  *   section 4) is read strictly.  OBJECT_NEVER when it is missing, empty, no string or broken: a
  *   recording is as it was, or it is not there.
  *
@@ -45,7 +45,7 @@ typedef struct {
  * are OBJECT_NEVER, too.  With OBJECT_NEVER and OBJECT_NO_MEMORY the fault has the detail, without
  * a byte of the webhook.  `self` is overwritten, not freed first; object_free it after any verdict.
  */
-object_verdict_t object_read(object_t *self, json_reader_t *reader, wire_view_t kind,
+object_verdict_t object_read(object_t *self, json_reader_t *reader, const message_event_t *event,
                              wire_view_t webhook, fault_t *fault);
 
 /* Frees what object_read allocated and empties the object.  Takes null. */

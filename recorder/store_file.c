@@ -61,7 +61,7 @@ static bool read_object(desk_t *desk, batch_item_t *item, size_t index)
     }
     const wire_view_t webhook = {event->has_body ? zmq_msg_data(&event->body) : "",
                                  event->has_body ? zmq_msg_size(&event->body) : 0};
-    switch (object_read(object, desk->reader, event->event.object_kind, webhook, &item->detail)) {
+    switch (object_read(object, desk->reader, &event->event, webhook, &item->detail)) {
     case OBJECT_TO_STORE:
         desk->writes[index].bytes = object->bytes;
         desk->writes[index].length = object->length;

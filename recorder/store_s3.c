@@ -126,7 +126,7 @@ static void put(store_t *self, worker_t *worker, worker_event_t *event)
     if (entry && message->deletes)
         verdict = OBJECT_TO_STORE; /* no bytes are needed for it to go */
     else if (entry)
-        verdict = object_read(&entry->object, self->reader, message->object_kind, webhook, &detail);
+        verdict = object_read(&entry->object, self->reader, message, webhook, &detail);
     if (verdict != OBJECT_TO_STORE) {
         const object_t none = {0};
         worker_outcome_t outcome = without_object(verdict, entry ? &entry->object : &none, &detail);

@@ -1,5 +1,7 @@
 #include "tenant-resolver/agents.h"
 
+#include "proto/routes.h"
+
 #include <czmq.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,4 +257,21 @@ void agents_figures(const agents_t *self, agents_figures_t *figures)
 {
     *figures = self->figures;
     figures->entries = zhashx_size(self->agents);
+}
+
+void agents_named(wire_view_t kind, wire_view_t key, agent_verdict_t *verdict)
+{
+    *verdict = (agent_verdict_t){.state = AGENT_UNKNOWN, .record_calls = true};
+    if (!wire_equals(kind, TENANT_KEY_TENANT))
+        return;
+    const char *colon = key.length > 0 ? memchr(key.bytes, ':', key.length) : NULL;
+    wire_view_t business_id = {key.bytes, colon ? (size_t)(colon - key.bytes) : 0};
+    wire_view_t location_id = {colon ? colon + 1 : key.bytes,
+                               colon ? key.length - business_id.length - 1 : 0};
+    verdict->state = AGENT_INVALID;
+    if (!is_tenant_id(business_id) || !is_tenant_id(location_id))
+        return;
+    verdict->state = AGENT_TENANT;
+    memcpy(verdict->business_id, business_id.bytes, business_id.length);
+    memcpy(verdict->location_id, location_id.bytes, location_id.length);
 }

@@ -89,4 +89,9 @@ typedef struct {
 } agents_figures_t;
 void agents_figures(const agents_t *self, agents_figures_t *figures);
 
+/* The verdict for a tenant key that names the tenant itself (TENANT_KEY_TENANT), which no directory
+ * is asked for: recordings are allowed.  AGENT_INVALID when its ids cannot be a tenant's;
+ * AGENT_UNKNOWN for a kind of key that is not known here. */
+void agents_named(wire_view_t kind, wire_view_t key, agent_verdict_t *verdict);
+
 #endif

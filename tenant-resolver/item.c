@@ -166,7 +166,9 @@ record_status_t item_make(item_t *self, json_reader_t *reader, const record_rule
                       (int64_t)event->received_us, &time);
     event_version(&time, (int64_t)event->received_us, (const uint8_t *)event->digest.bytes,
                   self->version);
-    return record_exists(event->event_type) ? make_records(self, reader, rules, fault) : RECORD_OK;
+    return record_exists(event->provider, event->event_type)
+               ? make_records(self, reader, rules, fault)
+               : RECORD_OK;
 }
 
 static const char *why_no_transcript(record_transcript_t transcript)
@@ -186,7 +188,8 @@ static const char *why_no_transcript(record_transcript_t transcript)
 
 static bool is_recording(const item_t *self)
 {
-    return !record_exists(self->upstream->event.event_type);
+    const message_event_t *event = &self->upstream->event;
+    return !record_exists(event->provider, event->event_type);
 }
 
 static const char *object_key_of(const item_t *self, const item_tenant_t *tenant)

@@ -3,29 +3,9 @@
 #include "common/base/event_time.h"
 #include "common/base/ids.h"
 #include "common/base/partition_key.h"
-#include "proto/routes.h"
+#include "providers/providers.h"
 
 #include <string.h>
-
-enum { STATUS, TRANSCRIPT, HAS_AUDIO, DURATION, COST, START_TIME, FAILURE_REASON, PATHS };
-
-static const json_path_t paths[PATHS] = {
-    [STATUS] = {{"data", "status"}},
-    [TRANSCRIPT] = {{"data", "transcript"}},
-    [HAS_AUDIO] = {{"data", "has_audio"}},
-    [DURATION] = {{"data", "metadata", "call_duration_secs"}},
-    [COST] = {{"data", "metadata", "cost"}},
-    [START_TIME] = {{"data", "metadata", "start_time_unix_secs"}},
-    [FAILURE_REASON] = {{"data", "failure_reason"}},
-};
-
-typedef struct {
-    const char *event_type;
-    const char *sub_action;
-    /* 0, or -1 when memory is out. */
-    int (*append_metadata)(buffer_t *out, const record_event_t *event, const json_value_t *values,
-                           record_transcript_t transcript);
-} shape_t;
 
 /* The appending functions return 0, or -1 when memory is out, so that results can be or-ed. */
 
@@ -41,13 +21,12 @@ static int append_next_text(buffer_t *out, const char *name, wire_view_t text)
     return failed | append_text(out, name, text);
 }
 
-/* Appends a value of the webhook as it came if it is of the right type. */
-static int append_as_came(buffer_t *out, const char *name, const json_value_t *value,
-                          json_type_t type)
+/* Appends a value of the webhook as it came, if there is one. */
+static int append_as_came(buffer_t *out, const char *name, const json_value_t *value)
 {
-    if (value->type != type || value->raw_bytes > RECORD_FIELD_BYTES_MAX)
+    if (value->type == JSON_ABSENT || value->raw_bytes > RECORD_FIELD_BYTES_MAX)
         return 0;
-    const char *quote = type == JSON_STRING ? "\"" : "";
+    const char *quote = value->type == JSON_STRING ? "\"" : "";
     int failed = buffer_printf(out, ",\"%s\":%s", name, quote);
     failed |= buffer_append(out, value->raw, value->raw_bytes);
     return failed | buffer_append_text(out, quote);
@@ -107,53 +86,38 @@ static int append_transcript(buffer_t *out, const record_event_t *event, const j
     return 0;
 }
 
-static int append_call_ended(buffer_t *out, const record_event_t *event, const json_value_t *values,
-                             record_transcript_t transcript)
+static int append_transcript_facts(buffer_t *out, const json_value_t *turns)
 {
-    const json_value_t *turns = &values[TRANSCRIPT];
     bool available = turns->type != JSON_ABSENT && turns->type != JSON_NULL;
+    return buffer_printf(out, ",\"transcriptLength\":%zu,\"transcriptAvailable\":%s",
+                         turns->type == JSON_ARRAY ? turns->count : 0,
+                         available ? "true" : "false");
+}
+
+static int append_call(buffer_t *out, const record_event_t *event, const facts_t *facts,
+                       record_transcript_t transcript)
+{
     int failed = append_text(out, "conversationId", event->conversation_id);
-    failed |= append_as_came(out, "callDuration", &values[DURATION], JSON_NUMBER);
-    failed |= append_as_came(out, "cost", &values[COST], JSON_NUMBER);
-    failed |= append_as_came(out, "startTime", &values[START_TIME], JSON_NUMBER);
-    failed |= append_as_came(out, "status", &values[STATUS], JSON_STRING);
-    failed |=
-        buffer_printf(out, ",\"transcriptLength\":%zu,\"transcriptAvailable\":%s",
-                      turns->type == JSON_ARRAY ? turns->count : 0, available ? "true" : "false");
-    failed |= append_next_text(out, "deliveryStatus", WIRE_VIEW("delivered"));
-    failed |= append_transcript(out, event, turns, transcript);
-    if (values[HAS_AUDIO].type == JSON_TRUE && event->record_calls && event->recording_key.length)
+    failed |= append_as_came(out, "callDuration", &facts->call_duration);
+    failed |= append_as_came(out, "cost", &facts->cost);
+    failed |= append_as_came(out, "startTime", &facts->start_time);
+    failed |= append_as_came(out, "status", &facts->status);
+    failed |= append_as_came(out, "errorMessage", &facts->error_message);
+    if (facts->has_transcript)
+        failed |= append_transcript_facts(out, &facts->transcript);
+    if (facts->delivery_status.length)
+        failed |= append_next_text(out, "deliveryStatus", facts->delivery_status);
+    if (facts->has_transcript)
+        failed |= append_transcript(out, event, &facts->transcript, transcript);
+    if (facts->has_recording && event->record_calls && event->recording_key.length)
         failed |= append_next_text(out, "recordingS3Key", event->recording_key);
     return failed;
 }
 
-static int append_failed(buffer_t *out, const record_event_t *event, const json_value_t *values,
-                         record_transcript_t transcript)
-{
-    (void)transcript;
-    int failed = append_text(out, "conversationId", event->conversation_id);
-    failed |= append_as_came(out, "errorMessage", &values[FAILURE_REASON], JSON_STRING);
-    return failed | append_next_text(out, "deliveryStatus", WIRE_VIEW("failed"));
-}
-
-static const shape_t shapes[] = {
-    {EVENT_TRANSCRIPTION, "call_ended", append_call_ended},
-    {EVENT_FAILURE, "failed", append_failed},
-};
-
-static const shape_t *find_shape(wire_view_t event_type)
-{
-    for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-        if (wire_equals(event_type, shapes[i].event_type))
-            return &shapes[i];
-    }
-    return NULL;
-}
-
-static int append_head(buffer_t *out, const record_event_t *event, const char *sub_action)
+static int append_head(buffer_t *out, const record_event_t *event, wire_view_t sub_action)
 {
     char resource_id[IDS_RESOURCE_BYTES];
-    ids_resource(event->provider, event->conversation_id, wire_view(sub_action), resource_id);
+    ids_resource(event->provider, event->conversation_id, sub_action, resource_id);
     int failed = buffer_append(out, "{", 1);
     failed |= append_text(out, "resourceType", WIRE_VIEW("agent-logs"));
     failed |= append_next_text(out, "resourceId", wire_view(resource_id));
@@ -175,29 +139,33 @@ static int append_tail(buffer_t *out, const record_event_t *event)
     return failed | buffer_append(out, "}", 1);
 }
 
-static int append_metadata(buffer_t *out, const record_event_t *event, const shape_t *shape,
-                           const json_value_t *values, record_transcript_t transcript)
+static int append_metadata(buffer_t *out, const record_event_t *event, const facts_t *facts,
+                           record_transcript_t transcript)
 {
+    int failed = buffer_append_text(out, ",\"metadata\":");
+    if (event->operation == RECORD_CREATE && facts->metadata.type == JSON_OBJECT)
+        return failed | append_compact(out, &facts->metadata);
+    failed |= buffer_append(out, "{", 1);
     if (event->operation == RECORD_DELETE)
-        return append_text(out, "conversationId", event->conversation_id);
-    return shape->append_metadata(out, event, values, transcript);
+        failed |= append_text(out, "conversationId", event->conversation_id);
+    else
+        failed |= append_call(out, event, facts, transcript);
+    return failed | buffer_append(out, "}", 1);
 }
 
-static int append_record(buffer_t *out, const record_event_t *event, const json_value_t *values,
+static int append_record(buffer_t *out, const record_event_t *event, const facts_t *facts,
                          record_transcript_t transcript)
 {
-    const shape_t *shape = find_shape(event->event_type);
-    int failed = append_head(out, event, shape->sub_action);
+    int failed = append_head(out, event, facts->sub_action);
     failed |= buffer_append_text(out, ",\"data\":{");
-    failed |= append_text(out, "actionType", WIRE_VIEW("voice_call"));
-    failed |= append_next_text(out, "subAction", wire_view(shape->sub_action));
-    failed |= append_next_text(out, "agentSessionId", event->conversation_id);
-    failed |= append_next_text(out, "triggeredBy", event->provider);
+    failed |= append_text(out, "actionType", facts->action_type);
+    failed |= append_next_text(out, "subAction", facts->sub_action);
+    failed |= append_next_text(out, "agentSessionId", facts->agent_session_id);
+    failed |= append_next_text(out, "triggeredBy", facts->triggered_by);
     failed |= append_next_text(out, "provider", event->provider);
-    failed |= append_next_text(out, "externalId", event->conversation_id);
-    failed |= buffer_append_text(out, ",\"metadata\":{");
-    failed |= append_metadata(out, event, shape, values, transcript);
-    failed |= buffer_append_text(out, "}}");
+    failed |= append_next_text(out, "externalId", facts->external_id);
+    failed |= append_metadata(out, event, facts, transcript);
+    failed |= buffer_append(out, "}", 1);
     return failed | append_tail(out, event);
 }
 
@@ -222,24 +190,23 @@ static transcript_storage_t choose_storage(const record_rules_t *rules, const js
 
 /* Writes the record anew with its transcript where `storage` says; -1 when memory is out. */
 static int write_with(const record_event_t *event, transcript_storage_t storage,
-                      const json_value_t *values, record_t *record)
+                      const facts_t *facts, record_t *record)
 {
     buffer_clear(&record->text);
-    record->transcript = place_transcript(event, storage, &values[TRANSCRIPT]);
-    return append_record(&record->text, event, values, record->transcript);
+    record->transcript = place_transcript(event, storage, &facts->transcript);
+    return append_record(&record->text, event, facts, record->transcript);
 }
 
 static record_status_t write_within_limit(const record_event_t *event, const record_rules_t *rules,
-                                          const json_value_t *values, record_t *record,
-                                          fault_t *fault)
+                                          const facts_t *facts, record_t *record, fault_t *fault)
 {
     char key[PARTITION_KEY_BYTES];
     size_t key_bytes = partition_key(event->business_id, event->location_id, key);
-    transcript_storage_t storage = choose_storage(rules, &values[TRANSCRIPT]);
-    int failed = write_with(event, storage, values, record);
+    transcript_storage_t storage = choose_storage(rules, &facts->transcript);
+    int failed = write_with(event, storage, facts, record);
     if (!failed && record->transcript == RECORD_TRANSCRIPT_INLINE &&
         record->text.length + key_bytes > rules->max_bytes)
-        failed = write_with(event, TRANSCRIPT_STORAGE_S3, values, record);
+        failed = write_with(event, TRANSCRIPT_STORAGE_S3, facts, record);
     if (failed) {
         fault_set(fault, "no memory to write a record");
         return RECORD_NO_MEMORY;
@@ -251,37 +218,46 @@ static record_status_t write_within_limit(const record_event_t *event, const rec
     return RECORD_REJECTED;
 }
 
-/* A deletion says nothing of the webhook, which may be gone: all values stay absent. */
-static record_status_t read_webhook(json_reader_t *reader, const record_event_t *event,
-                                    json_value_t values[PATHS], fault_t *fault)
+bool record_exists(wire_view_t provider, wire_view_t event_type)
 {
-    if (event->operation == RECORD_DELETE)
-        return RECORD_OK;
-    json_status_t read =
-        json_read(reader, event->webhook.bytes, event->webhook.length, paths, PATHS, values, fault);
-    if (read == JSON_READ_OK)
-        return RECORD_OK;
-    return read == JSON_READ_TOO_BIG ? RECORD_NO_MEMORY : RECORD_REJECTED;
+    const provider_event_t *event = provider_event(provider, event_type);
+    return event && !event->is_recording;
 }
 
-bool record_exists(wire_view_t event_type)
+/* A deletion says nothing of the webhook, which may be gone. */
+static record_status_t describe(json_reader_t *reader, const record_event_t *event, facts_t *facts,
+                                fault_t *fault)
 {
-    return find_shape(event_type) != NULL;
+    const provider_stored_t stored = {
+        .event_type = event->event_type,
+        .conversation_id = event->conversation_id,
+        .body = event->operation == RECORD_DELETE ? (wire_view_t){NULL, 0} : event->webhook,
+    };
+    *facts = (facts_t){.call_duration = {.type = JSON_ABSENT}};
+    switch (provider_named(event->provider)->describe(reader, &stored, facts, fault)) {
+    case JSON_READ_OK:
+        return RECORD_OK;
+    case JSON_READ_TOO_BIG:
+        return RECORD_NO_MEMORY;
+    case JSON_READ_INVALID:
+        break;
+    }
+    return RECORD_REJECTED;
 }
 
 record_status_t record_write(json_reader_t *reader, const record_event_t *event,
                              const record_rules_t *rules, record_t *record, fault_t *fault)
 {
     buffer_clear(&record->text);
-    if (!record_exists(event->event_type)) {
+    if (!record_exists(event->provider, event->event_type)) {
         fault_set(fault, "events of this type have no record");
         return RECORD_REJECTED;
     }
-    json_value_t values[PATHS] = {{.type = JSON_ABSENT}};
-    record_status_t read = read_webhook(reader, event, values, fault);
+    facts_t facts;
+    record_status_t read = describe(reader, event, &facts, fault);
     if (read != RECORD_OK)
         return read;
-    record_status_t status = write_within_limit(event, rules, values, record, fault);
+    record_status_t status = write_within_limit(event, rules, &facts, record, fault);
     if (status != RECORD_OK)
         buffer_clear(&record->text);
     return status;

@@ -86,8 +86,8 @@ typedef enum {
     RECORD_REJECTED = -2,  /* never: no type that has records, not JSON, or over the limit */
 } record_status_t;
 
-/* Whether events of this type have a record. */
-bool record_exists(wire_view_t event_type);
+/* Whether events of this type have a record; the others carry a recording. */
+bool record_exists(wire_view_t provider, wire_view_t event_type);
 
 /* Writes the record of an event over `record`.  On failure its text is empty and the fault says
  * why, without quoting the webhook. */

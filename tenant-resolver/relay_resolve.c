@@ -249,9 +249,10 @@ static void look_up(relay_t *self, item_t *item)
 {
     bool ask;
     const message_event_t *event = &item->upstream->event;
-    const agent_verdict_t unknown = {.state = AGENT_UNKNOWN};
     if (!wire_equals(event->tenant_key_kind, TENANT_KEY_AGENT)) {
-        decided(self, item, &unknown);
+        agent_verdict_t named;
+        agents_named(event->tenant_key_kind, event->tenant_key, &named);
+        decided(self, item, &named);
         return;
     }
     if (event->reassign)

@@ -33,6 +33,7 @@ deliver_t *deliver_new(const deliver_options_t *options, journal_t *journal, met
     self->sinks = options->source.sinks;
     while (self->sinks[self->sink_count])
         self->sink_count++;
+    self->route = options->route;
     deliver_make_metrics(self);
     self->dispatch = dispatch_new(&options->dispatch, self->sink_count, fault);
     self->letters = letters_new(journal_slot_directory(journal), fault);

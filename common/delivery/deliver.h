@@ -22,6 +22,7 @@ typedef struct deliver_t deliver_t;
 typedef struct {
     dispatch_options_t dispatch;
     source_options_t source; /* its `sinks` are ours: INGRESS_SINKS */
+    journal_route_t *route;  /* which of them an event goes to */
 } deliver_options_t;
 
 /* The journal stays the caller's and must outlive it. */

@@ -105,7 +105,7 @@ static bool give_pending(deliver_t *self, size_t leader, int64_t now_ms)
     uint32_t routes =
         event->event.dead_reason.length > 0
             ? 0
-            : route_sink_bits(event->event.provider, event->event.event_type, self->sinks);
+            : self->route(event->event.provider, event->event.event_type, self->sinks);
     uint32_t wanted = routes & deliver_lane_members(self, leader) & ~event->settled;
     uint32_t given = 0;
     if (routes == 0 && !pass_by(self, event, leader)) {

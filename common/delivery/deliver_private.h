@@ -53,6 +53,7 @@ struct deliver_t {
     metrics_t *metrics;
     const char *const *sinks;
     size_t sink_count;
+    journal_route_t *route;
     deliver_lane_t lanes[MESSAGE_SINKS_MAX];
     journal_cursor_t *again; /* reads events that are given again */
     number_map_t goes;       /* ticket to deliver_go_t */

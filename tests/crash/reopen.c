@@ -10,6 +10,7 @@
 #include "common/journal/journal.h"
 #include "common/journal/journal_record.h"
 #include "proto/routes.h"
+#include "providers/providers.h"
 
 #include <limits.h>
 #include <semaphore.h>
@@ -165,7 +166,7 @@ static void reopen(const char *directory, const char *const *sinks)
         .dedupe_entries_max = 1000000,
         .dedupe_ms = A_CENTURY_MS,
         .sinks = sinks,
-        .route = route_sink_bits,
+        .route = provider_sink_bits,
     };
     journal_found_t found;
     fault_t fault = {{0}};

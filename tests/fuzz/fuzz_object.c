@@ -3,6 +3,7 @@
 
 #include "common/base/base64.h"
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -34,7 +35,9 @@ static void check(json_reader_t *reader, const char *kind, wire_view_t webhook)
 {
     object_t object;
     fault_t fault = {""};
-    switch (object_read(&object, reader, wire_view(kind), webhook, &fault)) {
+    const message_event_t event = {.provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+                                   .object_kind = wire_view(kind)};
+    switch (object_read(&object, reader, &event, webhook, &fault)) {
     case OBJECT_TO_STORE:
         if (object.decoded)
             check_recording(&object, webhook);

@@ -4,8 +4,8 @@
 #include "common/base/digest.h"
 #include "common/base/event_time.h"
 #include "common/base/partition_key.h"
-#include "ingress/webhook.h"
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 #include "resources-sink/row.h"
 #include "tenant-resolver/object_key.h"
 #include "tenant-resolver/record.h"
@@ -107,11 +107,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes)
     if (!reader)
         reader = json_reader_new();
     assert(reader);
-    webhook_t webhook;
+    identity_t webhook;
     wire_view_t body = {(const char *)input, bytes};
-    int failed = webhook_read(reader, body.bytes, body.length, &webhook, NULL);
+    int failed = elevenlabs_identify(reader, NULL, body.bytes, body.length, &webhook, NULL);
     assert(!failed);
-    if (webhook.class != WEBHOOK_CALL || !record_exists(wire_view(webhook.type)))
+    if (webhook.class != IDENTITY_CALL || !record_exists(wire_view(webhook.type)))
         return 0;
     uint8_t digest[DIGEST_BYTES];
     digest_sha256(body.bytes, body.length, digest);

@@ -1,13 +1,13 @@
 /* Any body: it has one class, and one that goes to sinks says whose call it was. */
-#include "ingress/webhook.h"
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 
 #include <assert.h>
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes);
 
-static void check_call(const webhook_t *webhook)
+static void check_call(const identity_t *webhook)
 {
     assert(*webhook->conversation_id && *webhook->agent_id);
     assert(*route_sinks(wire_view(PROVIDER_ELEVENLABS), wire_view(webhook->type)));
@@ -19,19 +19,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes)
     if (!reader)
         reader = json_reader_new();
     assert(reader);
-    webhook_t webhook;
+    identity_t webhook;
     memset(&webhook, 'x', sizeof(webhook));
     fault_t fault;
-    int failed = webhook_read(reader, (const char *)input, bytes, &webhook, &fault);
+    int failed = elevenlabs_identify(reader, NULL, (const char *)input, bytes, &webhook, &fault);
     assert(!failed);
     assert(strnlen(webhook.type, sizeof(webhook.type)) < sizeof(webhook.type));
     assert(strnlen(webhook.conversation_id, sizeof(webhook.conversation_id)) <
            sizeof(webhook.conversation_id));
     assert(strnlen(webhook.agent_id, sizeof(webhook.agent_id)) < sizeof(webhook.agent_id));
     assert(strnlen(webhook.event_time, sizeof(webhook.event_time)) < sizeof(webhook.event_time));
-    if (webhook.class == WEBHOOK_CALL)
+    if (webhook.class == IDENTITY_CALL)
         check_call(&webhook);
-    bool keeps_quiet = webhook.class == WEBHOOK_CALL || webhook.class == WEBHOOK_OTHER;
-    assert(keeps_quiet == (webhook_dead_reason(webhook.class) == NULL));
+    bool keeps_quiet = webhook.class == IDENTITY_CALL || webhook.class == IDENTITY_OTHER;
+    assert(keeps_quiet == (identity_dead_reason(webhook.class) == NULL));
     return 0;
 }

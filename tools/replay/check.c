@@ -6,6 +6,7 @@
 #include "common/journal/dead_letter_file.h"
 #include "common/journal/journal_scan.h"
 #include "proto/routes.h"
+#include "providers/providers.h"
 #include "tools/replay/outcomes.h"
 #include "tools/replay/repair.h"
 #include "tools/replay/segment_file.h"
@@ -63,7 +64,7 @@ static void say_damage(check_t *self, const char *name, const journal_damage_t *
 
 static bool is_settled(const checked_t *checked, uint64_t sequence, const disk_event_t *event)
 {
-    uint32_t routed = route_sink_bits(event->provider, event->event_type, route_sink_names);
+    uint32_t routed = provider_sink_bits(event->provider, event->event_type, route_sink_names);
     return (outcomes_of(checked->outcomes, sequence).settled & routed) == routed;
 }
 

@@ -6,6 +6,7 @@
 #include "common/journal/journal_slot.h"
 #include "common/journal/slot_requests.h"
 #include "proto/routes.h"
+#include "providers/providers.h"
 #include "tools/replay/segment_file.h"
 #include "tools/replay/tell_slot.h"
 
@@ -280,17 +281,13 @@ static int search_letters(search_t *self, fault_t *fault)
     return status;
 }
 
-static int search_reassigned(search_t *self, fault_t *fault)
+static int search_reassigned_of(search_t *self, reassignments_t *reassigned, wire_view_t provider,
+                                fault_t *fault)
 {
     reassignment_t found = {0};
-    wire_view_t provider =
-        wire_view(self->filter->provider ? self->filter->provider : PROVIDER_ELEVENLABS);
     wire_view_t conversation = wire_view(self->filter->conversation);
-    reassignments_t *reassigned = reassignments_new(self->slot->directory, fault);
-    int there =
-        reassigned ? reassignments_find(reassigned, provider, conversation, &found, fault) : -1;
+    int there = reassignments_find(reassigned, provider, conversation, &found, fault);
     reassignment_free(&found);
-    reassignments_destroy(&reassigned);
     place_t *place = there == 1 ? add_place(self, REASSIGNMENTS_FILE, fault) : NULL;
     if (there == 1 && !place)
         return -1;
@@ -300,6 +297,21 @@ static int search_reassigned(search_t *self, fault_t *fault)
         self->figures.records++;
     }
     return there < 0 ? -1 : 0;
+}
+
+/* Conversations are found by their provider: without one in the filter every provider's are sought.
+ */
+static int search_reassigned(search_t *self, fault_t *fault)
+{
+    const char *only = self->filter->provider;
+    reassignments_t *reassigned = reassignments_new(self->slot->directory, fault);
+    int status = reassigned ? 0 : -1;
+    if (status == 0 && only)
+        status = search_reassigned_of(self, reassigned, wire_view(only), fault);
+    for (size_t i = 0; status == 0 && !only && i < PROVIDERS_COUNT; i++)
+        status = search_reassigned_of(self, reassigned, wire_view(providers[i]->name), fault);
+    reassignments_destroy(&reassigned);
+    return status;
 }
 
 /* What replays keep of tenants, beside the ingress's own. */

@@ -1,6 +1,7 @@
 #include "tools/replay/list.h"
 
 #include "proto/routes.h"
+#include "providers/providers.h"
 #include "tools/replay/letter_walk.h"
 #include "tools/replay/tenants.h"
 #include "tools/replay/text.h"
@@ -107,9 +108,10 @@ static int list_event(list_t *self, const walk_event_t *event, fault_t *fault)
     const filter_t *filter = &self->options->filter;
     const disk_event_t *header = &event->event;
     disk_resolution_t resolution;
-    uint32_t routed = header->dead_reason.length > 0
-                          ? 0
-                          : route_sink_bits(header->provider, header->event_type, route_sink_names);
+    uint32_t routed =
+        header->dead_reason.length > 0
+            ? 0
+            : provider_sink_bits(header->provider, header->event_type, route_sink_names);
     if (!filter_takes_event(filter, header) ||
         (filter->sinks != all_sinks() && !(routed & filter->sinks)))
         return 0;

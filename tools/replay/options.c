@@ -71,8 +71,7 @@ static const option_t table[] = {
       .help = "Events of this provider."},
      "NAME", RUN_AND_LIST | ON(COMMAND_PURGE)},
     {{.name = "--type", SETTING_TEXT(options_t, words.event_type),
-      .help = "Events of this type: " EVENT_TRANSCRIPTION ", " EVENT_AUDIO " or " EVENT_FAILURE
-              "."},
+      .help = "Events of this type, as the list shows it: post_call_transcription, say."},
      "TYPE", RUN_AND_LIST},
     {{.name = "--tenant", SETTING_TEXT(options_t, words.tenant), .check = check_tenant,
       .help = "Events recorded as this tenant's: business and location, with a colon between."},

@@ -1,5 +1,6 @@
 /* What is open, and how far the replay has come. */
 #include "proto/routes.h"
+#include "providers/providers.h"
 #include "tools/replay/run_private.h"
 
 #include <stdlib.h>
@@ -42,7 +43,7 @@ static run_item_t *item_new(run_t *self, const selection_event_t *event)
     item->next = event->next;
     item->wanted = event->wanted;
     item->routed =
-        route_sink_bits(event->event.provider, event->event.event_type, route_sink_names);
+        provider_sink_bits(event->event.provider, event->event.event_type, route_sink_names);
     if ((event->resolved &&
          wire_encode(&item->recorded, NULL, &disk_resolution, &event->resolution) != 0) ||
         number_map_put(&self->items, item->number, item) != 0) {

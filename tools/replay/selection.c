@@ -1,6 +1,7 @@
 #include "tools/replay/selection.h"
 
 #include "proto/routes.h"
+#include "providers/providers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,7 +99,7 @@ static int select_event(selection_t *self, const walk_event_t *at, selection_eve
     memcpy(event->place.event_id, header->event_id.bytes, sizeof(event->place.event_id));
     if (header->dead_reason.length > 0 || !filter_takes_event(self->filter, header))
         return 0;
-    event->wanted = route_sink_bits(header->provider, header->event_type, route_sink_names) &
+    event->wanted = provider_sink_bits(header->provider, header->event_type, route_sink_names) &
                     self->filter->sinks;
     if (self->unsettled)
         event->wanted &= ~at->marks.settled;
@@ -190,7 +191,7 @@ static int select_letter(selection_t *self, const selection_place_t *place,
         !filter_takes_event(self->filter, &event->event))
         return 0;
     uint32_t routed =
-        route_sink_bits(event->event.provider, event->event.event_type, route_sink_names);
+        provider_sink_bits(event->event.provider, event->event.event_type, route_sink_names);
     bool for_all = self->every_sink || place->letters & SELECTION_FOR_ALL;
     event->wanted = routed & (for_all ? self->filter->sinks : place->letters);
     self->homeless += !event->wanted;

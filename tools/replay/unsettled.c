@@ -7,6 +7,7 @@
 #include "common/journal/journal_slot.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
+#include "providers/providers.h"
 #include "tools/replay/progress.h"
 #include "tools/replay/run.h"
 
@@ -89,11 +90,12 @@ static int open_slot(slot_t *self, const capture_slot_t *of, fault_t *fault)
         .dedupe_entries_max = DEDUPE_ENTRIES,
         .dedupe_ms = FOR_EVER_MS,
         .sinks = self->sinks,
-        .route = route_sink_bits,
+        .route = provider_sink_bits,
     };
     const deliver_options_t deliver = {
         .dispatch = run_dispatch_options(self->options),
         .source = run_source_options(self->options, self->sinks, self->vitals->curve),
+        .route = provider_sink_bits,
     };
     self->journal = journal_open(&journal, &found, fault);
     if (!self->journal)

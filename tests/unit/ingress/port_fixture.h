@@ -4,6 +4,7 @@
 
 #include "common/base/buffer.h"
 #include "common/base/clock.h"
+#include "common/base/digest.h"
 #include "ingress/http.h"
 #include "tests/unit/ingress/fake_journal.h"
 #include "tests/unit/support/raw_client.h"
@@ -28,7 +29,7 @@
 
 typedef struct {
     journal_t *journal;
-    signature_keys_t *keys;
+    provider_keys_t keys;
     metrics_t *metrics;
     http_t *http;
 } port_fixture_t;
@@ -47,8 +48,10 @@ static inline void fixture_open(port_fixture_t *self, const http_options_t *opti
     fault_t fault = {.text = ""};
     self->journal = fake_journal_new();
     self->metrics = metrics_new();
-    self->keys = is_unsigned ? NULL : signature_keys_new(SECRET, &fault);
-    self->http = http_new(options, self->journal, self->keys, self->metrics, &fault);
+    self->keys = (provider_keys_t){.allow_unsigned = is_unsigned};
+    if (!is_unsigned)
+        self->keys.of[PROVIDERS_elevenlabs] = secrets_new(SECRET, NULL, &fault);
+    self->http = http_new(options, self->journal, &self->keys, self->metrics, &fault);
     if (!self->http)
         fail_msg("%s", fault.text);
 }
@@ -61,7 +64,7 @@ static inline void fixture_close(port_fixture_t *self)
     assert_null(self->http);
     assert_int_equal(self->journal->bodies_alive, 0);
     fake_journal_destroy(self->journal);
-    signature_keys_destroy(&self->keys);
+    secrets_destroy(&self->keys.of[PROVIDERS_elevenlabs]);
     metrics_destroy(&self->metrics);
 }
 

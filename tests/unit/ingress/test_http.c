@@ -205,10 +205,11 @@ static void new_secrets_count_from_the_next_request_on(void **state)
     raw_answer_t answer;
     post_and_read(fd, CALL, &answer);
     assert_int_equal(answer.status, 200);
-    assert_int_equal(signature_keys_replace(self->keys, "other", NULL), 0);
+    assert_int_equal(secrets_replace(self->keys.of[PROVIDERS_elevenlabs], "other", NULL), 0);
     post_and_read(fd, CALL, &answer);
     assert_int_equal(answer.status, 401);
-    assert_int_equal(signature_keys_replace(self->keys, "other," SECRET, NULL), 0);
+    assert_int_equal(secrets_replace(self->keys.of[PROVIDERS_elevenlabs], "other," SECRET, NULL),
+                     0);
     post_and_read(fd, CALL, &answer);
     assert_int_equal(answer.status, 200);
     close(fd);

@@ -3,6 +3,7 @@
 #include "common/base/digest.h"
 #include "ingress/http.h"
 #include "proto/routes.h"
+#include "providers/providers.h"
 #include "tests/unit/support/raw_client.h"
 #include "tests/unit/support/scratch.h"
 
@@ -38,7 +39,7 @@ static void open_journal(fixture_t *self)
         .dedupe_entries_max = 1000,
         .dedupe_ms = 3600000,
         .sinks = sinks,
-        .route = route_sink_bits,
+        .route = provider_sink_bits,
     };
     journal_found_t found;
     fault_t fault = {.text = ""};
@@ -56,7 +57,8 @@ static int open_port(void **state)
     http_options_t options = http_options_default();
     options.listen = (char *)(uintptr_t) "127.0.0.1:0";
     fault_t fault = {.text = ""};
-    self->http = http_new(&options, self->journal, NULL, self->metrics, &fault);
+    const provider_keys_t keys = {.allow_unsigned = true};
+    self->http = http_new(&options, self->journal, &keys, self->metrics, &fault);
     if (!self->http)
         fail_msg("%s", fault.text);
     *state = self;

@@ -270,15 +270,15 @@ static void what_cannot_be_listened_on_is_a_fault_in_words(void **state)
     char taken[32];
     (void)snprintf(taken, sizeof(taken), "127.0.0.1:%u", http_port(self->http));
     options.listen = taken;
-    assert_null(http_new(&options, self->journal, self->keys, self->metrics, &fault));
+    assert_null(http_new(&options, self->journal, &self->keys, self->metrics, &fault));
     assert_non_null(strstr(fault.text, taken));
     options.listen = (char *)(uintptr_t) "nonsense";
-    assert_null(http_new(&options, self->journal, self->keys, self->metrics, &fault));
+    assert_null(http_new(&options, self->journal, &self->keys, self->metrics, &fault));
     options.listen_fd = open("/dev/null", O_RDONLY);
-    assert_null(http_new(&options, self->journal, self->keys, self->metrics, &fault));
+    assert_null(http_new(&options, self->journal, &self->keys, self->metrics, &fault));
     assert_non_null(strstr(fault.text, "descriptor"));
     options.listen_fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_null(http_new(&options, self->journal, self->keys, self->metrics, &fault));
+    assert_null(http_new(&options, self->journal, &self->keys, self->metrics, &fault));
     assert_non_null(strstr(fault.text, "no listening socket"));
     assert_int_equal(fcntl(options.listen_fd, F_GETFD), -1); /* it is ours once handed over */
 }

@@ -5,6 +5,7 @@
 #include "proto/disk.h"
 #include "proto/messages.h"
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
 
 #include "common/base/base64.h"
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 
 #include <malloc.h>
 #include <setjmp.h>
@@ -31,7 +32,9 @@ static int close_reader(void **state)
 static object_verdict_t read_object(object_t *object, const char *kind, const char *webhook,
                                     fault_t *fault)
 {
-    return object_read(object, reader, wire_view(kind), wire_view(webhook), fault);
+    const message_event_t event = {.provider = WIRE_VIEW(PROVIDER_ELEVENLABS),
+                                   .object_kind = wire_view(kind)};
+    return object_read(object, reader, &event, wire_view(webhook), fault);
 }
 
 static void assert_bytes(const object_t *object, const char *expected)

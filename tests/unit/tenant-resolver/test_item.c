@@ -1,4 +1,5 @@
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 #include "tenant-resolver/item.h"
 #include "tests/unit/support/hop_sides.h"
 

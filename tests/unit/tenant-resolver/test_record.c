@@ -251,10 +251,10 @@ static void record_over_the_limit_is_rejected(void **state)
 static void what_has_no_record_is_rejected(void **state)
 {
     (void)state;
-    assert_true(record_exists(WIRE_VIEW("post_call_transcription")));
-    assert_true(record_exists(WIRE_VIEW("call_initiation_failure")));
-    assert_false(record_exists(WIRE_VIEW("post_call_audio")));
-    assert_false(record_exists(WIRE_VIEW("post_call_transcription_otel")));
+    assert_true(record_exists(WIRE_VIEW("elevenlabs"), WIRE_VIEW("post_call_transcription")));
+    assert_true(record_exists(WIRE_VIEW("elevenlabs"), WIRE_VIEW("call_initiation_failure")));
+    assert_false(record_exists(WIRE_VIEW("elevenlabs"), WIRE_VIEW("post_call_audio")));
+    assert_false(record_exists(WIRE_VIEW("elevenlabs"), WIRE_VIEW("post_call_transcription_otel")));
     record_event_t event = event_of("{\"data\":{}}");
     event.event_type = WIRE_VIEW("post_call_audio");
     assert_int_equal(record_write(reader, &event, &to_s3, &record, NULL), RECORD_REJECTED);

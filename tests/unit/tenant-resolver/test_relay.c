@@ -1,3 +1,4 @@
+#include "providers/elevenlabs/elevenlabs.h"
 #include "tests/unit/tenant-resolver/relay_desk.h"
 
 /* From the lease to the outcomes. */

@@ -5,6 +5,7 @@
 #include "common/journal/dead_letters.h"
 #include "proto/routes.h"
 #include "proto/timing.h"
+#include "providers/elevenlabs/elevenlabs.h"
 #include "tests/unit/support/hop_sides.h"
 #include "tests/unit/support/journal_box.h"
 
@@ -69,6 +70,7 @@ static void open_deliver(desk_t *self)
                      .suspect_interval_ms = 200,
                      .unknown_agent_ms = 900000},
         .source = side_source_options(STAGE_TENANT_RESOLVER, self->box.options.sinks),
+        .route = self->box.options.route,
     };
     self->metrics = metrics_new();
     self->deliver =

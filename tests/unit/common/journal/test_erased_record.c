@@ -1,6 +1,7 @@
 #include "common/journal/erased_record.h"
 
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,6 +7,7 @@
 #include "common/journal/journal_record.h"
 #include "common/journal/journal_slot.h"
 #include "proto/routes.h"
+#include "providers/elevenlabs/elevenlabs.h"
 #include "tests/unit/support/journal_box.h"
 #include "tests/unit/support/scratch.h"
 

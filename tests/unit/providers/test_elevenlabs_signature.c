@@ -1,4 +1,4 @@
-#include "ingress/signature.h"
+#include "providers/elevenlabs/signature.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,38 +38,41 @@ static const vector_t vectors[] = {
 #define V1_CODE  "00868814e332e05628108d8b3089ed5d58eef4f18f0aaeffe4b893ed73ccd050"
 #define BAD_CODE "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
+/* As many secrets as there may be. */
+#define FOUR(end) "1" end "2" end "3" end "4" end
+#define MANY(end) FOUR(end) FOUR(end) FOUR(end) FOUR(end) FOUR(end) FOUR(end) FOUR(end) FOUR(end)
+
 typedef struct {
     signature_status_t status;
     int64_t difference_s;
 } verdict_t;
 
 /* What becomes of `header` with `body`, which arrives in pieces of `step` bytes. */
-static verdict_t verify_in_steps(signature_keys_t *keys, const char *header, const char *body,
+static verdict_t verify_in_steps(secrets_t *keys, const char *header, const char *body,
                                  int64_t now_s, size_t step)
 {
-    signature_t signature;
+    const provider_headers_t headers = {.values = {header}, .counts = {header != NULL}};
     verdict_t verdict = {.difference_s = 0};
-    verdict.status = signature_parse(header, header ? strlen(header) : 0, &signature);
-    if (verdict.status != SIGNATURE_OK)
+    provider_signer_t signer = {.difference_s = 0};
+    void *verifier = elevenlabs_verify.begin(keys, &headers, &verdict.status);
+    if (!verifier)
         return verdict;
-    signature_verifier_t *verifier = signature_verifier_new(keys, &signature);
-    assert_non_null(verifier);
     size_t length = strlen(body);
     for (size_t at = 0; at < length; at += step)
-        signature_verifier_update(verifier, body + at, length - at < step ? length - at : step);
-    verdict.status = signature_verifier_finish(verifier, now_s, TOLERANCE_S, &verdict.difference_s);
-    signature_verifier_destroy(&verifier);
-    assert_null(verifier);
+        elevenlabs_verify.update(verifier, body + at, length - at < step ? length - at : step);
+    verdict.status = elevenlabs_verify.finish(verifier, now_s, TOLERANCE_S, &signer);
+    verdict.difference_s = signer.difference_s;
+    elevenlabs_verify.destroy(verifier);
     return verdict;
 }
 
 static verdict_t verify(const char *secrets, const char *header, const char *body, int64_t now_s)
 {
     fault_t fault;
-    signature_keys_t *keys = signature_keys_new(secrets, &fault);
+    secrets_t *keys = secrets_new(secrets, NULL, &fault);
     assert_non_null(keys);
     verdict_t verdict = verify_in_steps(keys, header, body, now_s, SIZE_MAX);
-    signature_keys_destroy(&keys);
+    secrets_destroy(&keys);
     return verdict;
 }
 
@@ -80,13 +83,13 @@ static void the_official_vectors_verify_in_pieces_of_any_size(void **state)
         const vector_t *vector = &vectors[i];
         char header[128];
         (void)snprintf(header, sizeof(header), "t=%s,v0=%s", vector->time, vector->code);
-        signature_keys_t *keys = signature_keys_new(vector->secret, NULL);
+        secrets_t *keys = secrets_new(vector->secret, NULL, NULL);
         long long at_s;
         assert_int_equal(sscanf(vector->time, "%lld", &at_s), 1);
         for (size_t step = 1; step < 300; step += 7)
             assert_int_equal(verify_in_steps(keys, header, vector->body, at_s + 5, step).status,
                              SIGNATURE_OK);
-        signature_keys_destroy(&keys);
+        secrets_destroy(&keys);
     }
 }
 
@@ -94,7 +97,7 @@ static void the_official_vectors_verify_in_pieces_of_any_size(void **state)
 static const struct {
     const char *header;
     signature_status_t status;
-} headers[] = {
+} cases[] = {
     {"t=1739537297,v0=" V1_CODE, SIGNATURE_OK},
     {"v0=" V1_CODE ",t=1739537297", SIGNATURE_OK},
     {"t=1739537297,v0=" V1_CODE " \t", SIGNATURE_OK},
@@ -139,10 +142,10 @@ static const struct {
 static void headers_are_read_as_the_sdks_read_them_and_stricter(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        verdict_t verdict = verify(V1->secret, headers[i].header, V1->body, V1_S + 5);
-        if (verdict.status != headers[i].status)
-            fail_msg("%s gave %d", headers[i].header, verdict.status);
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        verdict_t verdict = verify(V1->secret, cases[i].header, V1->body, V1_S + 5);
+        if (verdict.status != cases[i].status)
+            fail_msg("%s gave %d", cases[i].header, verdict.status);
     }
 }
 
@@ -214,45 +217,45 @@ static void bad_secrets_are_refused_in_words(void **state)
 {
     (void)state;
     fault_t fault;
-    assert_null(signature_keys_new("", &fault));
+    assert_null(secrets_new("", NULL, &fault));
     assert_string_equal(fault.text, "no secret in it");
-    assert_null(signature_keys_new(" , \n,", &fault));
-    assert_null(signature_keys_new("1,2,3,4,5,6,7,8,9", &fault));
-    assert_string_equal(fault.text, "more than 8 secrets");
-    signature_keys_t *keys = signature_keys_new("1,2,3,4,5,6,7,8", &fault);
-    assert_int_equal(signature_keys_count(keys), 8);
-    assert_int_equal(signature_keys_replace(keys, ",", &fault), -1);
-    assert_int_equal(signature_keys_count(keys), 8);
-    signature_keys_destroy(&keys);
+    assert_null(secrets_new(" , \n,", NULL, &fault));
+    assert_null(secrets_new(MANY(",") "x", NULL, &fault));
+    assert_string_equal(fault.text, "more than 32 secrets");
+    secrets_t *keys = secrets_new(MANY("\n"), NULL, &fault);
+    assert_int_equal(secrets_count(keys), SECRETS_MAX);
+    assert_int_equal(secrets_replace(keys, ",", &fault), -1);
+    assert_int_equal(secrets_count(keys), SECRETS_MAX);
+    secrets_destroy(&keys);
     assert_null(keys);
-    signature_keys_destroy(&keys);
+    secrets_destroy(&keys);
 }
 
 static void secrets_are_exchanged_for_those_who_come_after(void **state)
 {
     (void)state;
     const char *header = "t=1739537297,v0=" V1_CODE;
-    signature_keys_t *keys = signature_keys_new(V1->secret, NULL);
-    signature_t signature;
-    assert_int_equal(signature_parse(header, strlen(header), &signature), SIGNATURE_OK);
-    signature_verifier_t *early = signature_verifier_new(keys, &signature);
+    secrets_t *keys = secrets_new(V1->secret, NULL, NULL);
+    const provider_headers_t headers = {.values = {header}, .counts = {1}};
+    provider_signer_t signer;
+    signature_status_t status;
+    void *early = elevenlabs_verify.begin(keys, &headers, &status);
+    assert_non_null(early);
 
-    assert_int_equal(signature_keys_replace(keys, "another", NULL), 0);
+    assert_int_equal(secrets_replace(keys, "another", NULL), 0);
     assert_int_equal(verify_in_steps(keys, header, V1->body, V1_S, 9).status, SIGNATURE_WRONG);
 
-    signature_verifier_update(early, V1->body, strlen(V1->body));
-    int64_t difference_s;
-    assert_int_equal(signature_verifier_finish(early, V1_S, TOLERANCE_S, &difference_s),
-                     SIGNATURE_OK);
-    signature_verifier_destroy(&early);
-    signature_keys_destroy(&keys);
+    elevenlabs_verify.update(early, V1->body, strlen(V1->body));
+    assert_int_equal(elevenlabs_verify.finish(early, V1_S, TOLERANCE_S, &signer), SIGNATURE_OK);
+    elevenlabs_verify.destroy(early);
+    secrets_destroy(&keys);
 }
 
 static void too_many_codes_are_malformed(void **state)
 {
     (void)state;
     char header[4096] = "t=1739537297";
-    for (int i = 0; i < SIGNATURE_CODES_MAX; i++)
+    for (int i = 0; i < ELEVENLABS_CODES_MAX; i++)
         strcat(header, ",v0=" V1_CODE);
     assert_int_equal(verify(V1->secret, header, V1->body, V1_S).status, SIGNATURE_OK);
     strcat(header, ",v0=" V1_CODE);
