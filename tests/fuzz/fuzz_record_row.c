@@ -111,7 +111,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes)
     wire_view_t body = {(const char *)input, bytes};
     int failed = elevenlabs_identify(reader, NULL, body.bytes, body.length, &webhook, NULL);
     assert(!failed);
-    if (webhook.class != IDENTITY_CALL || !record_exists(wire_view(webhook.type)))
+    if (webhook.class != IDENTITY_CALL ||
+        !record_exists(wire_view(PROVIDER_ELEVENLABS), wire_view(webhook.type)))
         return 0;
     uint8_t digest[DIGEST_BYTES];
     digest_sha256(body.bytes, body.length, digest);

@@ -1,6 +1,6 @@
 /* Any body: it has one class, and one that goes to sinks says whose call it was. */
-#include "proto/routes.h"
 #include "providers/elevenlabs/elevenlabs.h"
+#include "providers/providers.h"
 
 #include <assert.h>
 #include <string.h>
@@ -9,8 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes);
 
 static void check_call(const identity_t *webhook)
 {
-    assert(*webhook->conversation_id && *webhook->agent_id);
-    assert(*route_sinks(wire_view(PROVIDER_ELEVENLABS), wire_view(webhook->type)));
+    assert(*webhook->conversation_id && *webhook->tenant_key);
+    assert(*provider_sinks(wire_view(PROVIDER_ELEVENLABS), wire_view(webhook->type)));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes)
@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *input, size_t bytes)
     assert(strnlen(webhook.type, sizeof(webhook.type)) < sizeof(webhook.type));
     assert(strnlen(webhook.conversation_id, sizeof(webhook.conversation_id)) <
            sizeof(webhook.conversation_id));
-    assert(strnlen(webhook.agent_id, sizeof(webhook.agent_id)) < sizeof(webhook.agent_id));
+    assert(strnlen(webhook.tenant_key, sizeof(webhook.tenant_key)) < sizeof(webhook.tenant_key));
     assert(strnlen(webhook.event_time, sizeof(webhook.event_time)) < sizeof(webhook.event_time));
     if (webhook.class == IDENTITY_CALL)
         check_call(&webhook);
