@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/aws/aws.h"
+#include "common/aws/aws_name.h"
 #include "common/base/backoff.h"
 #include "common/base/clock.h"
 #include "common/base/random.h"
@@ -80,10 +81,8 @@ static int fill(kinesis_t *self, fault_t *fault)
 
 kinesis_t *kinesis_new(const kinesis_options_t *options, fault_t *fault)
 {
-    if (!put_records_is_stream(options->stream)) {
-        fault_set(fault, "'%.100s' cannot be the name of a Kinesis stream", options->stream);
+    if (aws_name_check_stream(options->stream, fault) != 0)
         return NULL;
-    }
     kinesis_t *self = calloc(1, sizeof(*self));
     if (!self) {
         fault_set(fault, "out of memory");

@@ -3,29 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/aws/aws_name.h"
 #include "common/base/base64.h"
-
-#define NAME_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
-#define NAME_BYTES_MAX  128
-
-static bool is_arn(const char *stream)
-{
-    return strncmp(stream, "arn:", 4) == 0;
-}
-
-bool put_records_is_stream(const char *stream)
-{
-    size_t bytes = strlen(stream);
-    if (is_arn(stream))
-        return bytes < PUT_RECORDS_STREAM_BYTES && strspn(stream, NAME_CHARACTERS ":/") == bytes;
-    return bytes > 0 && bytes <= NAME_BYTES_MAX && strspn(stream, NAME_CHARACTERS) == bytes;
-}
 
 static int begin_with(buffer_t *body, const char *stream, const char *rest)
 {
     buffer_clear(body);
-    return buffer_printf(body, "{\"%s\":\"%s\"%s", is_arn(stream) ? "StreamARN" : "StreamName",
-                         stream, rest);
+    return buffer_printf(body, "{\"%s\":\"%s\"%s",
+                         aws_name_is_arn(stream) ? "StreamARN" : "StreamName", stream, rest);
 }
 
 int put_records_begin(buffer_t *body, const char *stream)

@@ -11,7 +11,6 @@
 #include "common/json/json.h"
 #include "proto/wire.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #define PUT_RECORDS_TARGET       "Kinesis_20131202.PutRecords"
@@ -19,7 +18,6 @@
 #define PUT_RECORDS_CONTENT_TYPE "application/x-amz-json-1.1"
 #define PUT_RECORDS_MAX          500 /* records in one request */
 #define PUT_RECORDS_CODE_BYTES   64
-#define PUT_RECORDS_STREAM_BYTES 2049
 
 typedef enum {
     PUT_RECORDS_STORED,    /* it has a sequence number */
@@ -32,10 +30,8 @@ typedef struct {
     char code[PUT_RECORDS_CODE_BYTES]; /* the reason's name; "" when stored */
 } put_records_entry_t;
 
-/* Whether `stream` can be the name or the ARN of a stream. */
-bool put_records_is_stream(const char *stream);
-
-/* Starts a request to `stream`, adds records one by one, and ends it.  0, or -1 when memory is out.
+/* Starts a request to `stream`, a name or an ARN that aws_name_check_stream takes, adds records one
+ * by one, and ends it.  0, or -1 when memory is out.
  */
 int put_records_begin(buffer_t *body, const char *stream);
 int put_records_add(buffer_t *body, wire_view_t partition_key, wire_view_t record);

@@ -1,15 +1,24 @@
 #include "logger/settings.h"
 
+#include "common/aws/aws_name.h"
 #include "proto/endpoints.h"
 
 #include <string.h>
 
 typedef logger_settings_t settings_t;
 
+#define KINESIS "kinesis:"
+
+static bool is_kinesis(const char *stream)
+{
+    return strncmp(stream, KINESIS, strlen(KINESIS)) == 0;
+}
+
 static int check_stream(const char *text, fault_t *fault)
 {
-    if ((strncmp(text, "file:", 5) == 0 && text[5]) ||
-        (strncmp(text, "kinesis:", 8) == 0 && text[8]))
+    if (is_kinesis(text) && text[strlen(KINESIS)])
+        return aws_name_check_stream(text + strlen(KINESIS), fault);
+    if (strncmp(text, "file:", 5) == 0 && text[5])
         return 0;
     return fault_set(fault, "kinesis:NAME or file:PATH would do");
 }
@@ -19,8 +28,14 @@ static int check_all(const void *settings, fault_t *fault)
     const settings_t *self = settings;
     if (worker_settings_check(&self->worker, "LOGGER", fault) != 0)
         return -1;
-    bool kinesis = strncmp(self->stream, "kinesis:", 8) == 0;
-    return kinesis ? aws_settings_check(&self->aws, "kinesis", fault) : 0;
+    if (!is_kinesis(self->stream))
+        return 0;
+    if (aws_settings_check(&self->aws, "kinesis", fault) != 0)
+        return -1;
+    const char *name = self->stream + strlen(KINESIS);
+    return aws_name_check_region(name, &self->aws, fault) == 0
+               ? 0
+               : fault_blame(fault, "LOGGER_STREAM");
 }
 
 /* clang-format off */
@@ -31,7 +46,8 @@ static const setting_t table[] = {
     WORKER_CAPACITY_ROWS("LOGGER", "4000", "64MiB", settings_t, worker),
     {.name = "LOGGER_STREAM", SETTING_TEXT(settings_t, stream), .check = check_stream,
      .flags = SETTING_REQUIRED,
-     .help = "Where records go: kinesis:NAME, or file:PATH for a file of JSON lines."},
+     .help = "Where records go: kinesis:NAME (the stream's name or ARN), or file:PATH for a file of "
+             "JSON lines."},
     {.name = "LOGGER_BATCH_EVENTS", SETTING_INTEGER(settings_t, batch_events),
      .fallback = "500", .min = 1, .max = 10000,
      .help = "Records in one append or PutRecords request, at most (Kinesis: 500)."},

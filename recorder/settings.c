@@ -1,5 +1,6 @@
 #include "recorder/settings.h"
 
+#include "common/aws/aws_name.h"
 #include "proto/endpoints.h"
 
 #include <string.h>
@@ -21,6 +22,12 @@ static int check_sse(const char *text, fault_t *fault)
     return fault_set(fault, "AES256, aws:kms, aws:kms:KEY or off would do");
 }
 
+static int check_bucket(const settings_t *self, const char *name, const char *bucket,
+                        fault_t *fault)
+{
+    return aws_name_check_bucket(bucket, &self->aws, fault) == 0 ? 0 : fault_blame(fault, name);
+}
+
 static int check_buckets(const settings_t *self, fault_t *fault)
 {
     if (self->recordings_bucket && self->transcripts_bucket)
@@ -36,7 +43,10 @@ static int check_all(const void *settings, fault_t *fault)
         return -1;
     if (strcmp(self->store, "s3") != 0)
         return 0;
-    return check_buckets(self, fault) != 0 ? -1 : aws_settings_check(&self->aws, "s3", fault);
+    if (check_buckets(self, fault) != 0 || aws_settings_check(&self->aws, "s3", fault) != 0 ||
+        check_bucket(self, "S3_BUCKET_RECORDINGS", self->recordings_bucket, fault) != 0)
+        return -1;
+    return check_bucket(self, "S3_BUCKET_TRANSCRIPTS", self->transcripts_bucket, fault);
 }
 
 /* clang-format off */

@@ -1,5 +1,6 @@
 #include "tenant-resolver/settings.h"
 
+#include "common/aws/aws_name.h"
 #include "proto/endpoints.h"
 #include "proto/timing.h"
 
@@ -31,8 +32,13 @@ static int check_all(const void *settings, fault_t *fault)
     const settings_t *self = settings;
     if (worker_settings_check(&self->worker, "RESOLVER", fault) != 0)
         return -1;
-    bool dynamodb = strcmp(self->directory, "dynamodb") == 0;
-    return dynamodb ? aws_settings_check(&self->aws, "dynamodb", fault) : 0;
+    if (strcmp(self->directory, "dynamodb") != 0)
+        return 0;
+    if (aws_settings_check(&self->aws, "dynamodb", fault) != 0)
+        return -1;
+    return aws_name_check_region(self->agents_table, &self->aws, fault) == 0
+               ? 0
+               : fault_blame(fault, "DYNAMODB_ELEVENLABS_AGENTS_TABLE");
 }
 
 /* clang-format off */
@@ -59,8 +65,8 @@ static const setting_t table[] = {
      .fallback = "dynamodb",
      .help = "Who each agent belongs to: dynamodb, or file:PATH for a JSON array of the items."},
     {.name = "DYNAMODB_ELEVENLABS_AGENTS_TABLE", SETTING_TEXT(settings_t, agents_table),
-     .fallback = "elevenlabs-agents",
-     .help = "The DynamoDB table of agents."},
+     .fallback = "elevenlabs-agents", .check = aws_name_check_table,
+     .help = "The DynamoDB table of agents, by its name or ARN."},
     {.name = "RESOLVER_DIRECTORY_DEADLINE_MS", SETTING_INTEGER(settings_t, directory_deadline_ms),
      .fallback = "5000", .min = 100, .max = 600000,
      .help = "How long a look-up in DynamoDB may take, retries included."},

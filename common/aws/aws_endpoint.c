@@ -7,6 +7,8 @@
 
 #include <curl/curl.h>
 
+#include "common/aws/aws_partition.h"
+
 /* A region becomes part of a host name, so it may not hold more than one does. */
 static bool is_region(const char *text)
 {
@@ -98,12 +100,24 @@ int aws_endpoint_parse(const char *name, const char *text, aws_endpoint_t *endpo
     return 0;
 }
 
-static void use_own_address(const char *service, aws_endpoint_t *endpoint)
+/* The address by the rules of the SDKs, which are endpointRuleSet of each client. */
+static int use_own_address(const aws_settings_t *settings, const char *service,
+                           aws_endpoint_t *endpoint, fault_t *fault)
 {
-    const char *domain =
-        strncmp(endpoint->region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
+    const aws_partition_t *partition = aws_partition_of(endpoint->region);
+    bool is_s3 = strcmp(service, "s3") == 0;
+    bool fips = settings->use_fips, dual = settings->use_dual_stack;
+    if (is_s3 && fips && strcmp(partition->name, "aws-cn") == 0)
+        return fault_set(fault, "AWS_USE_FIPS_ENDPOINT is set, and S3 has no such endpoint in %s",
+                         endpoint->region);
+    /* GovCloud's addresses are FIPS already, but for S3 and where both are asked for. */
+    if (fips && !dual && !is_s3 && strcmp(partition->name, "aws-us-gov") == 0)
+        fips = false;
     endpoint->is_tls = true;
-    snprintf(endpoint->host, sizeof(endpoint->host), "%s.%s.%s", service, endpoint->region, domain);
+    (void)snprintf(endpoint->host, sizeof(endpoint->host), "%s%s%s.%s.%s", service,
+                   fips ? "-fips" : "", is_s3 && dual ? ".dualstack" : "", endpoint->region,
+                   dual && !is_s3 ? partition->dual_stack_domain : partition->domain);
+    return 0;
 }
 
 int aws_endpoint_find(const aws_settings_t *settings, const char *service, aws_endpoint_t *endpoint,
@@ -116,10 +130,8 @@ int aws_endpoint_find(const aws_settings_t *settings, const char *service, aws_e
     const char *own = is_sts ? settings->sts_endpoint_url : settings->service_endpoint_url;
     const char *url = own ? own : settings->endpoint_url;
     endpoint->is_custom = url != NULL;
-    if (!url) {
-        use_own_address(service, endpoint);
-        return 0;
-    }
+    if (!url)
+        return use_own_address(settings, service, endpoint, fault);
     char name[64] = "AWS_ENDPOINT_URL";
     if (own)
         snprintf(name, sizeof(name), "AWS_ENDPOINT_URL_%s", service);

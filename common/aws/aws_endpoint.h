@@ -1,8 +1,8 @@
 /* aws_endpoint: where the requests of one AWS service go.
  *
- * Follows the settings as the AWS SDKs do: the region, and a URL that takes the place of one
- * service, else of all.  Not read: shared configuration files, FIPS and dual-stack switches.  Plain
- * data. */
+ * Follows the settings as the AWS SDKs do: the region with its partition, the FIPS and dual-stack
+ * switches, and a URL that takes the place of one service, else of all.  Not read: shared
+ * configuration files.  Plain data. */
 #ifndef POSTCALL_COMMON_AWS_AWS_ENDPOINT_H
 #define POSTCALL_COMMON_AWS_AWS_ENDPOINT_H
 

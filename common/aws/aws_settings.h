@@ -42,6 +42,8 @@ typedef struct {
 typedef struct {
     char *region;
     char *default_region;
+    bool use_fips;
+    bool use_dual_stack;
     char *endpoint_url;         /* for every service */
     char *service_endpoint_url; /* for the daemon's own */
     char *sts_endpoint_url;
@@ -98,6 +100,10 @@ int aws_settings_check_mode(const char *text, fault_t *fault);
      .help = "The AWS region, such as eu-central-1."},                                             \
     {.name = "AWS_DEFAULT_REGION", SETTING_TEXT(structure, member.default_region),                 \
      .help = "The region where AWS_REGION is not set."},                                           \
+    {.name = "AWS_USE_FIPS_ENDPOINT", SETTING_BOOL(structure, member.use_fips),                    \
+     .fallback = "false", .help = "Whether AWS's addresses with FIPS 140 cryptography are used."}, \
+    {.name = "AWS_USE_DUALSTACK_ENDPOINT", SETTING_BOOL(structure, member.use_dual_stack),         \
+     .fallback = "false", .help = "Whether AWS's addresses that have IPv6, too, are used."},       \
     {.name = "AWS_ENDPOINT_URL", SETTING_TEXT(structure, member.endpoint_url),                     \
      .help = "URL that takes the place of every AWS service."},                                    \
     {.name = "AWS_ENDPOINT_URL_" service, SETTING_TEXT(structure, member.service_endpoint_url),    \

@@ -7,7 +7,7 @@ import { once } from 'node:events';
 import kinesalite from 'kinesalite';
 import dynalite from 'dynalite';
 
-const RESOURCE_MEMBERS = ['StreamName', 'TableName'];
+const RESOURCE_MEMBERS = ['StreamName', 'TableName', 'StreamARN'];
 
 function describe(request) {
   const operation = (request.headers['x-amz-target'] ?? '').split('.')[1] ?? '';
@@ -21,6 +21,15 @@ function describe(request) {
   return { operation, resource: String(resource) };
 }
 
+// AWS takes the ARN of a stream or table for its name; these two do not.
+function withoutArn(request) {
+  const body = request.body
+    .toString('latin1')
+    .replace(/"StreamARN":"arn:[^"]*:stream\/([^"]*)"/, '"StreamName":"$1"')
+    .replace(/"TableName":"arn:[^"]*:table\/([^"]*)"/, '"TableName":"$1"');
+  return { ...request, body: Buffer.from(body, 'latin1') };
+}
+
 async function embed(name, server) {
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -30,7 +39,7 @@ async function embed(name, server) {
     name,
     signed: true,
     describe,
-    handle: (request) => forward(request, { host: '127.0.0.1', port, agent }),
+    handle: (request) => forward(withoutArn(request), { host: '127.0.0.1', port, agent }),
     async close() {
       agent.destroy();
       await new Promise((done) => {

@@ -79,6 +79,24 @@ test('a logger is not ready while its stream is not there', async (t) => {
   await stack.stop();
 });
 
+test('a stream and a table that are named by their ARNs', async (t) => {
+  const arn = (service, resource) => `arn:aws:${service}:eu-central-1:111122223333:${resource}`;
+  const { aws, stack } = await startCloudStack(t, {
+    environment: (made) => ({
+      'tenant-resolver': {
+        DYNAMODB_ELEVENLABS_AGENTS_TABLE: arn('dynamodb', `table/${made.table}`),
+      },
+      logger: { LOGGER_STREAM: `kinesis:${arn('kinesis', `stream/${made.stream}`)}` },
+    }),
+  });
+  const load = await runLoad(stack.url, mixture(1, 20), { rate: 200 });
+  await stack.settled(load);
+  const named = ({ operation, resource }) =>
+    ['PutRecords', 'Query'].includes(operation) && !resource.startsWith('arn:');
+  assert.equal(aws.books.requests.find(named), undefined);
+  await stack.stop();
+});
+
 const KINESIS = { service: 'kinesis', operation: 'PutRecords' };
 const FAULTS = {
   'Kinesis throttles': [{ ...KINESIS, kind: 'throttle', times: 5 }],

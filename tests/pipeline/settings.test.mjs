@@ -214,7 +214,10 @@ const WRONG = {
   INGRESS_SINKS: ['logger,loger', 'logger,recorder,logger'],
   TENANT_DIRECTORY: ['file:', 'tenants.json', 'DynamoDB'],
   S3_RECORDINGS_PREFIX: ['/recordings/', 'a//b', '../a'],
-  LOGGER_STREAM: ['kinesis:', 'file:', 'agent-logs'],
+  DYNAMODB_ELEVENLABS_AGENTS_TABLE: ['ab', 'agents table', 'arn:aws:dynamodb:::table/agents'],
+  LOGGER_STREAM: ['kinesis:', 'file:', 'agent-logs', 'kinesis:a b', 'kinesis:arn:aws:kinesis:::s'],
+  S3_BUCKET_RECORDINGS: ['Recordings', 'arn:aws:s3:::recordings', 'calls--x-s3'],
+  S3_BUCKET_TRANSCRIPTS: ['a', '10.0.0.1'],
   RECORDER_STORE: ['file:', 's3:bucket', '/var/objects'],
   S3_SSE: ['aes256', 'aws:kms:', 'none'],
   AWS_REGION: ['Europe', 'eu central'],
@@ -247,6 +250,24 @@ forEachDaemon('rules across settings', async (name, prefix, enough) => {
   await refuse('AWS_REGION is not set', { AWS_REGION: '' });
   await assertGood(name, { ...enough, AWS_REGION: '', AWS_DEFAULT_REGION: 'eu-central-1' });
   await refuse('AWS_SECRET_ACCESS_KEY', { AWS_SECRET_ACCESS_KEY: '' });
+});
+
+test('an ARN is of the region that AWS_REGION names', async () => {
+  const arnOf = (service, resource, region) =>
+    `arn:aws:${service}:${region}:111122223333:${resource}`;
+  const stream = (region) => ({
+    ...ENOUGH.logger,
+    LOGGER_STREAM: `kinesis:${arnOf('kinesis', 'stream/agent-logs', region)}`,
+  });
+  await assertGood('logger', stream('eu-central-1'));
+  await assertRefused('logger', 'LOGGER_STREAM: the ARN is of the region', stream('eu-west-1'));
+  const table = (region) => ({
+    ...ENOUGH['tenant-resolver'],
+    DYNAMODB_ELEVENLABS_AGENTS_TABLE: arnOf('dynamodb', 'table/agents', region),
+  });
+  await assertGood('tenant-resolver', table('eu-central-1'));
+  const setting = 'DYNAMODB_ELEVENLABS_AGENTS_TABLE: the ARN is of the region';
+  await assertRefused('tenant-resolver', setting, table('eu-west-1'));
 });
 
 test('a secret and unsigned mode exclude each other, and one is needed', async () => {

@@ -388,7 +388,7 @@ static void a_wrong_name_is_a_wrong_setting(void **state)
     fault_t fault;
     fixture->options.stream = "a b";
     assert_null(kinesis_new(&fixture->options, &fault));
-    assert_string_equal(fault.text, "'a b' cannot be the name of a Kinesis stream");
+    assert_non_null(strstr(fault.text, "\"a b\" cannot be a Kinesis stream: give"));
 }
 
 #define KINESIS_TEST(function)                                                                     \

@@ -28,24 +28,6 @@ static void a_request_is_written(void **state)
     buffer_free(&body);
 }
 
-static void a_stream_has_a_name_or_an_arn(void **state)
-{
-    (void)state;
-    assert_true(put_records_is_stream("agent-logs_1.x"));
-    assert_true(put_records_is_stream("arn:aws:kinesis:eu-central-1:123:stream/calls"));
-    assert_false(put_records_is_stream(""));
-    assert_false(put_records_is_stream("a b"));
-    assert_false(put_records_is_stream("a\"b"));
-    assert_false(put_records_is_stream("a/b"));
-    char longest[130];
-    memset(longest, 'x', sizeof(longest));
-    longest[128] = '\0';
-    assert_true(put_records_is_stream(longest));
-    longest[128] = 'x';
-    longest[129] = '\0';
-    assert_false(put_records_is_stream(longest));
-}
-
 /* Reads an answer about two records; the verdicts as "SS", or "" when nothing can be believed. */
 static const char *read_two(json_reader_t *reader, const char *text)
 {
@@ -113,7 +95,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_is_written),
-        cmocka_unit_test(a_stream_has_a_name_or_an_arn),
         cmocka_unit_test(each_entry_speaks_for_its_record),
     };
     return cmocka_run_group_tests(tests, open_reader, close_reader);

@@ -21,6 +21,47 @@ static void a_service_has_its_address_in_the_region(void **state)
     assert_string_equal(endpoint.host, "sts.cn-north-1.amazonaws.com.cn");
 }
 
+/* What the clients of AWS SDK for JavaScript 3 give for these. */
+static void partitions_and_switches_are_those_of_the_sdks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *service, *region;
+        bool fips, dual;
+        const char *host;
+    } cases[] = {
+        {"kinesis", "eu-central-1", true, false, "kinesis-fips.eu-central-1.amazonaws.com"},
+        {"kinesis", "eu-central-1", false, true, "kinesis.eu-central-1.api.aws"},
+        {"kinesis", "eu-central-1", true, true, "kinesis-fips.eu-central-1.api.aws"},
+        {"kinesis", "us-gov-west-1", true, false, "kinesis.us-gov-west-1.amazonaws.com"},
+        {"kinesis", "us-gov-west-1", true, true, "kinesis-fips.us-gov-west-1.api.aws"},
+        {"kinesis", "cn-north-1", false, true, "kinesis.cn-north-1.api.amazonwebservices.com.cn"},
+        {"dynamodb", "us-iso-east-1", false, false, "dynamodb.us-iso-east-1.c2s.ic.gov"},
+        {"dynamodb", "us-isob-east-1", false, false, "dynamodb.us-isob-east-1.sc2s.sgov.gov"},
+        {"dynamodb", "eu-isoe-west-1", false, true,
+         "dynamodb.eu-isoe-west-1.api.cloud-aws.adc-e.uk"},
+        {"dynamodb", "us-isof-south-1", true, false,
+         "dynamodb-fips.us-isof-south-1.csp.hci.ic.gov"},
+        {"sts", "eusc-de-east-1", false, false, "sts.eusc-de-east-1.amazonaws.eu"},
+        {"sts", "us-gov-west-1", true, false, "sts.us-gov-west-1.amazonaws.com"},
+        {"s3", "eu-central-1", false, true, "s3.dualstack.eu-central-1.amazonaws.com"},
+        {"s3", "eu-central-1", true, true, "s3-fips.dualstack.eu-central-1.amazonaws.com"},
+        {"s3", "us-gov-west-1", true, false, "s3-fips.us-gov-west-1.amazonaws.com"},
+        {"s3", "cn-north-1", false, true, "s3.dualstack.cn-north-1.amazonaws.com.cn"},
+        {"s3", "cn-north-1", true, false, NULL},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        const aws_settings_t settings = {.region = (char *)(uintptr_t)cases[i].region,
+                                         .use_fips = cases[i].fips,
+                                         .use_dual_stack = cases[i].dual};
+        aws_endpoint_t endpoint;
+        int result = aws_endpoint_find(&settings, cases[i].service, &endpoint, NULL);
+        assert_int_equal(result, cases[i].host ? 0 : -1);
+        if (cases[i].host)
+            assert_string_equal(endpoint.host, cases[i].host);
+    }
+}
+
 static void settings_name_another_address(void **state)
 {
     (void)state;
@@ -114,6 +155,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_service_has_its_address_in_the_region),
+        cmocka_unit_test(partitions_and_switches_are_those_of_the_sdks),
         cmocka_unit_test(settings_name_another_address),
         cmocka_unit_test(a_wrong_setting_is_named),
         cmocka_unit_test(urls_are_taken_apart),
