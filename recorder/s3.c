@@ -11,6 +11,7 @@
 #include "common/base/clock.h"
 #include "common/base/event_time.h"
 #include "proto/routes.h"
+#include "recorder/s3_probe.h"
 #include "recorder/s3_sse.h"
 
 #define CONFLICT_PAUSE_MS 300
@@ -52,18 +53,39 @@ struct s3 {
     s3_write_t **done_end;
     int64_t written_ms; /* when an object was last written; 0: never */
     fault_t trouble;
+    buffer_t probe_path;
+    s3_probe_t probes[S3_PROBES];
+    size_t probe_count;
 };
+
+static int make_probes(s3_t *self, fault_t *fault)
+{
+    const char *key = self->options.probe_key;
+    if (!key)
+        return 0;
+    if (buffer_append(&self->probe_path, "/", 1) != 0 ||
+        aws_uri_encode(&self->probe_path, key, strlen(key), true) != 0)
+        return fault_set(fault, "out of memory");
+    for (size_t i = 0; i < S3_PROBES; i++) {
+        const char *bucket = self->options.probe_buckets[i];
+        if (i > 0 && strcmp(bucket, self->probes[0].bucket) == 0)
+            continue;
+        self->probes[self->probe_count++] =
+            (s3_probe_t){.bucket = bucket, .path = self->probe_path.bytes};
+    }
+    return 0;
+}
 
 static int fill(s3_t *self, fault_t *fault)
 {
     const aws_options_t aws = {.service = "s3",
                                .settings = self->options.aws,
-                               .max_in_flight = self->options.in_flight_max};
+                               .max_in_flight = self->options.in_flight_max + S3_PROBES};
     self->aws = aws_new(&aws, fault);
     if (!self->aws)
         return -1;
     self->jobs = calloc(self->options.in_flight_max, sizeof(*self->jobs));
-    return self->jobs ? 0 : fault_set(fault, "out of memory");
+    return self->jobs ? make_probes(self, fault) : fault_set(fault, "out of memory");
 }
 
 s3_t *s3_new(const s3_options_t *options, fault_t *fault)
@@ -96,6 +118,7 @@ void s3_destroy(s3_t **self_p)
     for (size_t i = 0; self->jobs && i < self->options.in_flight_max; i++)
         buffer_free(&self->jobs[i].path);
     free(self->jobs);
+    buffer_free(&self->probe_path);
     free(self);
     *self_p = NULL;
 }
@@ -194,10 +217,37 @@ static job_t *free_job(s3_t *self)
     return NULL;
 }
 
+/* The probe that has to pass before this is written; NULL when none has. */
+static const s3_probe_t *find_gate(const s3_t *self, const s3_write_t *write)
+{
+    for (size_t i = 0; i < self->probe_count; i++) {
+        const s3_probe_t *probe = &self->probes[i];
+        if (probe->step != S3_PROBE_PASSED && strcmp(probe->bucket, write->bucket) == 0)
+            return probe;
+    }
+    return NULL;
+}
+
+/* Gives back what waits for a probe that has failed.  False while the first has to wait for one. */
+static bool pass_gates(s3_t *self)
+{
+    const s3_probe_t *gate;
+    while (self->waiting && (gate = find_gate(self, self->waiting))) {
+        if (!*gate->trouble.text)
+            return false;
+        s3_write_t *write = remove_first(&self->waiting, &self->waiting_end);
+        write->scope = self->written_ms ? SCOPE_EVENT : SCOPE_SINK;
+        write->reason = gate->trouble;
+        write->result = S3_RETRY;
+        append(&self->done_end, write);
+    }
+    return self->waiting != NULL;
+}
+
 /* Gives waiting writes to free jobs. */
 static void start_waiting(s3_t *self)
 {
-    while (self->waiting && self->busy < self->options.in_flight_max) {
+    while (pass_gates(self) && self->busy < self->options.in_flight_max) {
         s3_write_t *write = remove_first(&self->waiting, &self->waiting_end);
         job_t *job = free_job(self);
         self->busy++;
@@ -353,14 +403,36 @@ static void send_due(s3_t *self)
     }
 }
 
+/* The probe that an answer is for, or NULL. */
+static s3_probe_t *find_probe(s3_t *self, const void *tag)
+{
+    for (size_t i = 0; i < self->probe_count; i++) {
+        if (tag == &self->probes[i])
+            return &self->probes[i];
+    }
+    return NULL;
+}
+
+static void send_probes(s3_t *self)
+{
+    for (size_t i = 0; i < self->probe_count; i++)
+        s3_probe_send(&self->probes[i], self->aws, &self->sse, self->options.request_timeout_ms,
+                      clock_now_ms());
+}
+
 void s3_perform(s3_t *self)
 {
     aws_result_t result;
     aws_perform(self->aws);
     while (aws_take(self->aws, &result)) {
-        end_step(self, result.tag, &result);
+        s3_probe_t *probe = find_probe(self, result.tag);
+        if (probe)
+            s3_probe_answer(probe, &result, clock_now_ms());
+        else
+            end_step(self, result.tag, &result);
         aws_result_free(&result);
     }
+    send_probes(self);
     start_waiting(self);
     send_due(self);
     aws_perform(self->aws);
@@ -375,13 +447,24 @@ void s3_wait(s3_t *self, struct pollfd *extra, size_t count, int timeout_ms)
         if (job->write && !job->is_sent && job->due_ms - now_ms < wait_ms)
             wait_ms = job->due_ms > now_ms ? job->due_ms - now_ms : 0;
     }
-    if (self->waiting && self->busy < self->options.in_flight_max)
+    for (size_t i = 0; i < self->probe_count; i++) {
+        const s3_probe_t *probe = &self->probes[i];
+        if (probe->step != S3_PROBE_PASSED && !probe->is_sent && probe->due_ms - now_ms < wait_ms)
+            wait_ms = probe->due_ms > now_ms ? probe->due_ms - now_ms : 0;
+    }
+    if (self->waiting && !find_gate(self, self->waiting) &&
+        self->busy < self->options.in_flight_max)
         wait_ms = 0;
     aws_wait(self->aws, extra, count, (int)wait_ms);
 }
 
 const char *s3_trouble(const s3_t *self)
 {
+    for (size_t i = 0; i < self->probe_count; i++) {
+        const s3_probe_t *probe = &self->probes[i];
+        if (probe->step != S3_PROBE_PASSED)
+            return *probe->trouble.text ? probe->trouble.text : "the store is being probed";
+    }
     return self->trouble.text;
 }
 

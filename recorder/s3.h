@@ -11,6 +11,8 @@
  * deleted.  The keys need s3:PutObject, s3:GetObject and s3:DeleteObject, and s3:ListBucket to tell
  * a missing object from a forbidden one.
  *
+ * With a probe nothing is written to a bucket before it has passed there.
+ *
  * Nothing is copied or queued but what the caller has put.  One thread. */
 #ifndef POSTCALL_RECORDER_S3_H
 #define POSTCALL_RECORDER_S3_H
@@ -28,6 +30,7 @@
 #define S3_REQUEST_TIMEOUT_MS 15000
 #define S3_DEADLINE_MS        25000
 #define S3_ROUNDS_MAX         8 /* requests for one write: beyond this others write all the time */
+#define S3_PROBES             2
 #define S3_KEY_BYTES_MAX      1024
 #define S3_VERSION_HEADER     "x-amz-meta-postcall-version"
 
@@ -39,7 +42,9 @@ typedef struct {
     const char *sse;           /* as recorder/s3_sse describes */
     size_t in_flight_max;      /* writes; further ones wait */
     long request_timeout_ms;
-    int64_t deadline_ms; /* from the first request of a write to RETRY; shorter than the lease */
+    int64_t deadline_ms;   /* from the first request of a write to RETRY; shorter than the lease */
+    const char *probe_key; /* of recorder/s3_probe; NULL: none, conditions are taken for granted */
+    const char *probe_buckets[S3_PROBES]; /* borrowed for life; may be the same */
 } s3_options_t;
 
 typedef enum {
@@ -90,7 +95,8 @@ s3_write_t *s3_take(s3_t *self);
 /* As http_client_wait, and ends in time for the next retry. */
 void s3_wait(s3_t *self, struct pollfd *extra, size_t count, int timeout_ms);
 
-/* What the last write that could not be done died of; "" while the last one went through. */
+/* What the last write that could not be done died of; "" while the last one went through.  With a
+ * probe it is not empty before that has passed. */
 const char *s3_trouble(const s3_t *self);
 
 /* Where the AWS keys come from, for the log at start. */

@@ -22,6 +22,9 @@ static int check_sse(const char *text, fault_t *fault)
     return fault_set(fault, "AES256, aws:kms, aws:kms:KEY or off would do");
 }
 
+/* In the order of s3_conditions_t. */
+static const char *const conditions[] = {"required", "unchecked", NULL};
+
 static int check_bucket(const settings_t *self, const char *name, const char *bucket,
                         fault_t *fault)
 {
@@ -64,6 +67,13 @@ static const setting_t table[] = {
      .help = "The bucket of the transcripts; may be the same."},
     {.name = "S3_SSE", SETTING_TEXT(settings_t, sse), .check = check_sse, .fallback = "AES256",
      .help = "Server-side encryption of objects: AES256, aws:kms, aws:kms:KEY, or off."},
+    {.name = "S3_CONDITIONAL_WRITES", SETTING_CHOICE(settings_t, conditions),
+     .choices = conditions, .fallback = "required",
+     .help = "With an endpoint URL, whether the store must show that it honours If-None-Match and "
+             "If-Match before anything is written; unchecked accepts that older transcripts may "
+             "replace newer ones."},
+    {.name = "S3_PROBE_KEY", SETTING_TEXT(settings_t, probe_key), .fallback = ".postcall-probe",
+     .help = "The key of the small object that shows it, in each bucket."},
     {.name = "RECORDER_BATCH_EVENTS", SETTING_INTEGER(settings_t, batch_events),
      .fallback = "500", .min = 1, .max = 10000,
      .help = "Objects that share the syncs of a directory, at most."},

@@ -1,3 +1,4 @@
+#include "common/aws/aws_endpoint.h"
 #include "common/base/log.h"
 #include "proto/routes.h"
 #include "recorder/object.h"
@@ -74,6 +75,14 @@ static void make_metrics(store_t *self, metrics_t *metrics)
     self->retried = metrics_counter(metrics, name, help, METRIC_LABELS({"result", "retry"}));
 }
 
+/* AWS's own S3 honours conditions; of another store it is to be seen. */
+static bool wants_probe(const recorder_settings_t *settings)
+{
+    aws_endpoint_t endpoint;
+    return settings->conditions == S3_CONDITIONS_REQUIRED &&
+           aws_endpoint_find(&settings->aws, "s3", &endpoint, NULL) == 0 && endpoint.is_custom;
+}
+
 static store_t *store_open(const recorder_settings_t *settings, const char *name,
                            metrics_t *metrics, fault_t *fault)
 {
@@ -88,7 +97,11 @@ static store_t *store_open(const recorder_settings_t *settings, const char *name
     self->transcripts_bucket = settings->transcripts_bucket;
     self->out_max = (size_t)settings->requests;
     make_metrics(self, metrics);
+    const bool probes = wants_probe(settings);
     self->s3 = s3_new(&(s3_options_t){.aws = &settings->aws,
+                                      .probe_key = probes ? settings->probe_key : NULL,
+                                      .probe_buckets = {settings->recordings_bucket,
+                                                        settings->transcripts_bucket},
                                       .sse = settings->sse,
                                       .in_flight_max = (size_t)settings->requests,
                                       .deadline_ms = settings->deadline_ms},

@@ -51,13 +51,16 @@ async function readShard(kinesis, name, ShardId) {
   return records;
 }
 
-/** All objects of some buckets, with what S3 says of each. */
+/** What the recorder asks a store with whether it honours conditions. */
+export const PROBE_KEY = '.postcall-probe';
+
+/** All objects of some buckets but the probe, with what S3 says of each. */
 export async function readBuckets({ s3 }, buckets) {
   const objects = [];
   for (const Bucket of new Set(buckets)) {
     for (let ContinuationToken; ; ) {
       const page = await s3.send(new ListObjectsV2Command({ Bucket, ContinuationToken }));
-      for (const { Key } of page.Contents ?? []) {
+      for (const { Key } of (page.Contents ?? []).filter(({ Key: key }) => key !== PROBE_KEY)) {
         const answer = await s3.send(
           new GetObjectCommand({ Bucket, Key, ChecksumMode: 'ENABLED' }),
         );

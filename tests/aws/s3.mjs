@@ -2,6 +2,8 @@
 // CreateBucket, HeadBucket. Strict where S3 is: payload hash and checksums are compared with the
 // bytes, conditions hold, what S3 refuses is refused with S3's code. What it does not know
 // (multipart, versions, ranges, ACLs) it answers 501 NotImplemented rather than half.
+// `ignoredHeaders` of its store names conditions (if-none-match, if-match) that it does not look at,
+// as stores of other makers do.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
 
 import { createHash, randomBytes } from 'node:crypto';
@@ -110,7 +112,10 @@ function inBucket(operation) {
 
 function putObject(request, store) {
   const { headers, body, bucket, key } = request;
-  const refused = checkUpload(request) ?? checkWriteConditions(headers, store.get(bucket, key));
+  const heard = Object.fromEntries(
+    Object.entries(headers).filter(([name]) => !store.ignoredHeaders?.includes(name)),
+  );
+  const refused = checkUpload(request) ?? checkWriteConditions(heard, store.get(bucket, key));
   if (refused) return refused;
   const kept = Object.fromEntries(
     Object.entries(headers).filter(([name]) => KEPT_HEADERS.test(name)),

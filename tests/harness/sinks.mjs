@@ -2,7 +2,7 @@
 
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { join, relative } from 'node:path';
-import { readBuckets, readStream } from '../aws/resources.mjs';
+import { PROBE_KEY, readBuckets, readStream } from '../aws/resources.mjs';
 
 /** All rows of the table `resources`, with `data` as the text PostgreSQL gives. */
 export function readRows(postgres, database) {
@@ -46,7 +46,10 @@ export function readDirectory(directory) {
 /** The objects as the store of the local S3 has them, for more than one would ask for one by one. */
 export function readStore({ store }, buckets) {
   return [...new Set(buckets)].flatMap((bucket) =>
-    store.list(bucket).map(({ key, body }) => ({ key, bytes: body, bucket })),
+    store
+      .list(bucket)
+      .filter(({ key }) => key !== PROBE_KEY)
+      .map(({ key, body }) => ({ key, bytes: body, bucket })),
   );
 }
 

@@ -184,6 +184,27 @@ test('an object that is newer is never replaced by an older event', async (t) =>
   await stack.stop();
 });
 
+for (const header of ['if-none-match', 'if-match']) {
+  test(`a store that ignores ${header} gets nothing, until it no longer does`, async (t) => {
+    const { aws, stack } = await startCloudStack(t, {
+      only: ['ingress', 'tenant-resolver', 'logger', 'resources-sink'],
+    });
+    aws.store.ignoredHeaders = [header];
+    const recorder = stack.start('recorder');
+    const readyz = async () => (await fetch(`http://${recorder.admin}/readyz`)).text();
+    await eventually('it says whose fault it is', async () =>
+      assert.match(await readyz(), new RegExp(`^store: the store ignores ${header} `, 'im')),
+    );
+    const load = await runLoad(stack.url, [transcription(1, { agentId: AGENTS[0] })], {});
+    await stack.settled(load, { objects: undefined });
+    assert.deepEqual((await stack.evidence()).objects, []);
+    aws.store.ignoredHeaders = [];
+    await recorder.ready();
+    await stack.settled(load, { timeoutMs: 60_000 });
+    await stack.stop();
+  });
+}
+
 test('an agent whose item comes late is served when it is there', async (t) => {
   const late = tenantItem('agent_late', 'B0400004', 'L0400004');
   const { aws, stack } = await startCloudStack(t);

@@ -141,7 +141,7 @@ test('files, folders and programs that it names are there', () => {
   assert.ok(links.length > 10);
   const scripts = README.match(/(?:scripts|bench)\/[a-z-]+/g);
   for (const path of [...links, ...scripts]) assert.ok(existsSync(join(ROOT, path)), path);
-  const programs = README.match(/\bpostcall-[a-z]+(-[a-z]+)*/g);
+  const programs = README.match(/(?<!\.)\bpostcall-[a-z]+(-[a-z]+)*/g);
   for (const program of programs)
     assert.ok(existsSync(binaryOf(program.slice('postcall-'.length))), program);
 });
