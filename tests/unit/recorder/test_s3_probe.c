@@ -25,6 +25,7 @@ static void only_a_store_that_refuses_both_passes(void **state)
         {{STORED, STORED}, 2, S3_PROBE_CREATE, "the store ignores If-None-Match (S3 bucket calls)"},
         {{REFUSED, STORED}, 2, S3_PROBE_CREATE, "the store ignores If-Match (S3 bucket calls)"},
         {{STORED}, 1, S3_PROBE_REPEAT, ""},
+        {{STORED, REFUSED}, 2, S3_PROBE_MATCH, ""},
         {{AWS_CLASS_DENIED}, 1, S3_PROBE_CREATE, "S3 bucket calls: the probe .p: AccessDenied: m"},
         {{REFUSED, AWS_CLASS_MISSING}, 2, S3_PROBE_CREATE, "S3 bucket calls: the probe .p: "},
     };
