@@ -30,7 +30,9 @@ install(FILES deploy/packaging/postcall.sysusers DESTINATION lib/sysusers.d RENA
 install(FILES deploy/packaging/postcall.env DESTINATION /etc/postcall
         PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ)
 install(DIRECTORY deploy/monitoring DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(FILES README.md LICENSE proto/PROTOCOL.md proto/JOURNAL.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES README.md LICENSE resources-sink/schema.sql DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY docs DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES proto/PROTOCOL.md proto/JOURNAL.md DESTINATION ${CMAKE_INSTALL_DOCDIR}/proto)
 
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_CONTACT "postcall <root@localhost>")

@@ -156,7 +156,7 @@ static void print_man(FILE *out, const settings_program_t *program)
         ".SH EXIT STATUS\n"
         "0 when it was stopped, 64 for a wrong argument, 78 for a wrong setting, 69 when something "
         "that it needs is not to be had.\n"
-        ".SH SEE ALSO\nThe README and proto/PROTOCOL.md of postcall.\n",
+        ".SH SEE ALSO\nThe README, docs/ and proto/PROTOCOL.md of postcall.\n",
         out);
 }
 

@@ -12,7 +12,9 @@ import { runLoad } from '../harness/load.mjs';
 import { transcription } from '../harness/webhook.mjs';
 import { buildImages, DAEMONS, docker, noEngine, ROOT, startStack } from './stack.mjs';
 
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const README = ['README.md', 'docs/getting-started.md']
+  .map((page) => readFileSync(join(ROOT, page), 'utf8'))
+  .join('\n');
 /** The first fenced block in this language ('' for none) with these words. */
 const blockWith = (language, words) =>
   [...README.matchAll(/^```(\w*)\n(.*?)^```$/gms)].find(

@@ -1,9 +1,10 @@
-// README.md against reality: what it shows is what comes out, and what it names is there.
+// README.md and docs/ against reality: what they show is what comes out, and what they name is there.
 
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync, readdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { binaryOf, PRESET } from '../harness/daemon.mjs';
@@ -13,7 +14,15 @@ import { listSettings } from '../harness/settings.mjs';
 import { STAGES, startStack } from '../harness/stack.mjs';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
-const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const PAGES = [
+  'README.md',
+  ...readdirSync(join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .sort()
+    .map((name) => `docs/${name}`),
+];
+/** All that users read, as one text; what the README shows comes first. */
+const README = PAGES.map((page) => readFileSync(join(ROOT, page), 'utf8')).join('\n');
 const SOURCES = execFileSync('git', ['ls-files', '*.c', '*.h'], { cwd: ROOT, encoding: 'utf8' })
   .trim()
   .split('\n')
@@ -85,7 +94,7 @@ test('the call to try comes out as it is shown, and its queries find it', async 
 
 test('the signed call is accepted', async (t) => {
   const stack = await startAsRun(t, 'wsec_try');
-  const answer = runShell(stack, blockWith('bash', 'openssl dgst'));
+  const answer = runShell(stack, blockWith('bash', 'conv_signed_1'));
   assert.equal(JSON.parse(answer).message, 'Call data logged successfully');
   await recordsOf(stack, 1);
 });
@@ -96,7 +105,7 @@ test('the tables of settings are those of --help', () => {
     cwd: ROOT,
     encoding: 'utf8',
   });
-  assert.equal(status, 0, `scripts/readme-settings would change README.md:\n${stdout}`);
+  assert.equal(status, 0, `scripts/readme-settings would change a page:\n${stdout}`);
   for (const name of [...Object.keys(STAGES), 'replay'])
     assert.ok(README.includes(`<!-- settings of ${name} -->`));
 });
@@ -121,7 +130,7 @@ test('metrics, log lines and dead-letter reasons that it names are there', () =>
 });
 
 test('settings that it names are there', async () => {
-  const known = new Set(['NAME_FILE', 'ELEVENLABS_WEBHOOK_SECRET_FILE']);
+  const known = new Set(['NAME_FILE', 'ELEVENLABS_WEBHOOK_SECRET_FILE', 'AGENT_LOGS_KEYS_FILE']);
   for (const name of Object.keys(STAGES))
     for (const row of await listSettings(name)) known.add(row.name);
   const named = [...README.matchAll(/`(\*?[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)[`=]/g)].map(
@@ -137,11 +146,55 @@ test('settings that it names are there', async () => {
 });
 
 test('files, folders and programs that it names are there', () => {
-  const links = [...README.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)].map(([, path]) => path);
-  assert.ok(links.length > 10);
   const scripts = README.match(/(?:scripts|bench)\/[a-z-]+/g);
-  for (const path of [...links, ...scripts]) assert.ok(existsSync(join(ROOT, path)), path);
+  for (const path of scripts) assert.ok(existsSync(join(ROOT, path)), path);
   const programs = README.match(/(?<!\.)\bpostcall-[a-z]+(-[a-z]+)*/g);
   for (const program of programs)
     assert.ok(existsSync(binaryOf(program.slice('postcall-'.length))), program);
+});
+
+/** The anchors of a page, as they are made of its headings. */
+const anchorsOf = (text) =>
+  [...text.replace(/^```.*?^```$/gms, '').matchAll(/^#+ (.+)$/gm)].map(([, heading]) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+
+test('every link in every page of the repository leads somewhere', () => {
+  const pages = execFileSync('git', ['ls-files', '*.md'], { cwd: ROOT, encoding: 'utf8' });
+  let links = 0;
+  for (const page of pages.trim().split('\n')) {
+    const text = readFileSync(join(ROOT, page), 'utf8').replace(/^```.*?^```$/gms, '');
+    for (const [, target] of text.matchAll(/\]\(([^) ]+)\)/g)) {
+      if (/^https?:/.test(target)) continue;
+      const [path, anchor] = target.split('#');
+      const file = path ? join(dirname(page), path) : page;
+      assert.ok(existsSync(join(ROOT, file)), `${page}: ${target}`);
+      if (anchor)
+        assert.ok(
+          anchorsOf(readFileSync(join(ROOT, file), 'utf8')).includes(anchor),
+          `${page}: ${target}`,
+        );
+      links++;
+    }
+  }
+  assert.ok(links > 50);
+});
+
+test('the pictures are those of their sources', () => {
+  const pictures = readdirSync(join(ROOT, 'docs/pictures')).filter((name) => name.endsWith('.dot'));
+  assert.ok(pictures.length > 2);
+  for (const name of pictures) {
+    const source = readFileSync(join(ROOT, 'docs/pictures', name));
+    const picture = readFileSync(join(ROOT, 'docs/pictures', name.replace(/dot$/, 'svg')), 'utf8');
+    const digest = createHash('sha256').update(source).digest('hex');
+    assert.ok(picture.includes(digest), `run scripts/pictures: ${name} has changed`);
+  }
+});
+
+test('the first page stays short', () => {
+  const lines = readFileSync(join(ROOT, 'README.md'), 'utf8').split('\n').length;
+  assert.ok(lines <= 201, `README.md has ${lines} lines`);
 });
