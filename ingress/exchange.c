@@ -293,11 +293,12 @@ void exchange_on_connection(void *exchanges, struct MHD_Connection *library, voi
         *context = NULL;
         return;
     }
-    const union MHD_ConnectionInfo *fd =
-        MHD_get_connection_info(library, MHD_CONNECTION_INFO_CONNECTION_FD);
+    /* Since libmicrohttpd 0.9.76 all answers share one place: the next call overwrites this one's.
+     */
+    int fd = MHD_get_connection_info(library, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     const union MHD_ConnectionInfo *address =
         MHD_get_connection_info(library, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    *context = connections_add(connections, fd->connect_fd, address->client_addr);
+    *context = connections_add(connections, fd, address->client_addr);
 }
 
 enum MHD_Result exchange_on_accept(void *exchanges, const struct sockaddr *address,

@@ -4,6 +4,7 @@
 #include "proto/routes.h"
 #include "providers/elevenlabs/elevenlabs.h"
 
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,6 +62,19 @@ static void every_event_leads_to_known_sinks(void **state)
             assert_true(!event->is_recording || providers[i]->recording_type);
         }
     }
+}
+
+/* A provider that stands in no line of rows.h is compiled and never asked. */
+static void every_folder_has_a_row(void **state)
+{
+    (void)state;
+    DIR *listing = opendir(SOURCE_DIR "/providers");
+    assert_non_null(listing);
+    size_t folders = 0;
+    for (struct dirent *entry; (entry = readdir(listing));)
+        folders += entry->d_type == DT_DIR && entry->d_name[0] != '.';
+    closedir(listing);
+    assert_int_equal(folders, PROVIDERS_COUNT);
 }
 
 static void an_event_goes_where_its_row_says(void **state)
@@ -129,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_whole_and_its_own),
         cmocka_unit_test(every_event_leads_to_known_sinks),
+        cmocka_unit_test(every_folder_has_a_row),
         cmocka_unit_test(an_event_goes_where_its_row_says),
         cmocka_unit_test(a_provider_without_secrets_is_off),
         cmocka_unit_test(targets_are_compared_as_they_came),
