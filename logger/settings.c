@@ -46,8 +46,8 @@ static const setting_t table[] = {
     WORKER_CAPACITY_ROWS("LOGGER", "4000", "64MiB", settings_t, worker),
     {.name = "LOGGER_STREAM", SETTING_TEXT(settings_t, stream), .check = check_stream,
      .flags = SETTING_REQUIRED,
-     .help = "Where records go: kinesis:NAME (the stream's name or ARN), or file:PATH for a file of "
-             "JSON lines."},
+     .help = "Where records go: kinesis:NAME (the stream's name or ARN), or file:PATH for a file "
+             "of JSON lines."},
     {.name = "LOGGER_BATCH_EVENTS", SETTING_INTEGER(settings_t, batch_events),
      .fallback = "500", .min = 1, .max = 10000,
      .help = "Records in one append or PutRecords request, at most (Kinesis: 500)."},

@@ -1,135 +1,4 @@
-#include "common/delivery/dispatch.h"
-#include "proto/routes.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <string.h>
-#include <time.h>
-
-#include <cmocka.h>
-
-enum { RED, GREEN, SINKS };
-
-static const dispatch_options_t defaults = {
-    .ack_wait_ms = 30000,
-    .window_events = 100,
-    .window_bytes = 1000000,
-    .deferred_max = 100,
-    .suspects_max = 100,
-    .probe_base_ms = 1000,
-    .probe_max_ms = 10000,
-    .defer_base_ms = 1000,
-    .defer_max_ms = 60000,
-    .max_deliver = 5,
-    .max_deliver_ms = 600000,
-    .suspect_interval_ms = 1000,
-    .unknown_agent_ms = 900000,
-};
-
-/* A dispatch and the world around it: a clock and the source's lease numbers. */
-typedef struct {
-    dispatch_t *dispatch;
-    int64_t now_ms;
-    uint64_t last_number;
-    uint64_t last_sequence;
-} desk_t;
-
-static desk_t open_desk(const dispatch_options_t *options)
-{
-    fault_t fault;
-    desk_t desk = {.now_ms = 5000, .dispatch = dispatch_new(options, SINKS, &fault)};
-    assert_non_null(desk.dispatch);
-    return desk;
-}
-
-static void close_desk(desk_t *desk)
-{
-    dispatch_destroy(&desk->dispatch);
-}
-
-static journal_event_t event_of(uint64_t sequence, uint64_t bytes)
-{
-    static char event_id[MESSAGE_EVENT_ID_BYTES + 1];
-    snprintf(event_id, sizeof(event_id), "%016llx", (unsigned long long)sequence);
-    return (journal_event_t){
-        .sequence = sequence,
-        .event = {.event_id = {event_id, MESSAGE_EVENT_ID_BYTES}, .received_us = 1000 * sequence},
-        .body_bytes = bytes,
-    };
-}
-
-static dispatch_pair_t *admit(desk_t *desk, size_t sink)
-{
-    const journal_event_t event = event_of(++desk->last_sequence, 10);
-    dispatch_entry_t *entry = dispatch_enter(desk->dispatch, &event);
-    dispatch_admit(desk->dispatch, entry, sink);
-    return &entry->pairs[sink];
-}
-
-static dispatch_pair_t *lease(desk_t *desk, dispatch_pair_t *pair)
-{
-    dispatch_leased(desk->dispatch, pair, ++desk->last_number, pair->state == PAIR_SUSPECT,
-                    desk->now_ms);
-    return pair;
-}
-
-static dispatch_pair_t *admit_leased(desk_t *desk, size_t sink)
-{
-    return lease(desk, admit(desk, sink));
-}
-
-static dispatch_act_t lose(desk_t *desk, dispatch_pair_t *pair)
-{
-    return dispatch_lost(desk->dispatch, pair, pair->number, desk->now_ms);
-}
-
-static dispatch_act_t retry(desk_t *desk, dispatch_pair_t *pair, const char *scope,
-                            uint64_t delay_ms)
-{
-    const message_outcome_t outcome = {
-        .number = pair->number, .scope = wire_view(scope), .delay_ms = delay_ms};
-    return dispatch_retry(desk->dispatch, pair, &outcome, desk->now_ms);
-}
-
-static dispatch_act_t die(desk_t *desk, dispatch_pair_t *pair, const char *reason)
-{
-    const message_outcome_t outcome = {
-        .number = pair->number, .reason = wire_view(reason), .detail = WIRE_VIEW("why")};
-    return dispatch_dead(desk->dispatch, pair, &outcome);
-}
-
-static void settle(desk_t *desk, dispatch_pair_t *pair)
-{
-    assert_int_equal(dispatch_done(desk->dispatch, pair, WIRE_VIEW("")), DISPATCH_SETTLE);
-    (void)dispatch_release(desk->dispatch, pair->entry);
-}
-
-/* Two run-outs beside others. */
-static dispatch_pair_t *admit_suspect(desk_t *desk, size_t sink)
-{
-    dispatch_pair_t *pair = admit(desk, sink);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(pair->state, PAIR_WAITING);
-        assert_int_equal(lose(desk, lease(desk, pair)), DISPATCH_NOTHING);
-    }
-    assert_int_equal(pair->state, PAIR_SUSPECT);
-    return pair;
-}
-
-static dispatch_figures_t figures(const desk_t *desk, size_t sink)
-{
-    dispatch_figures_t result;
-    dispatch_figures(desk->dispatch, sink, &result);
-    return result;
-}
-
-static dispatch_give_t next(const desk_t *desk, size_t sink, bool fresh_waits,
-                            dispatch_pair_t **pair)
-{
-    return dispatch_next(desk->dispatch, sink, desk->now_ms, fresh_waits, pair);
-}
+#include "tests/unit/common/delivery/dispatch_desk.h"
 
 /* Every state and every input. */
 
@@ -301,12 +170,10 @@ static void an_entry_lives_as_long_as_a_pair_is_open(void **state)
     entry = dispatch_enter(desk.dispatch, &event);
     dispatch_admit(desk.dispatch, entry, RED);
     dispatch_admit(desk.dispatch, entry, GREEN);
-    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[RED], WIRE_VIEW("")),
-                     DISPATCH_SETTLE);
+    assert_int_equal(finish(&desk, &entry->pairs[RED]), DISPATCH_SETTLE);
     assert_false(dispatch_release(desk.dispatch, entry));
     assert_ptr_equal(dispatch_find(desk.dispatch, 7), entry);
-    assert_int_equal(dispatch_done(desk.dispatch, &entry->pairs[GREEN], WIRE_VIEW("")),
-                     DISPATCH_SETTLE);
+    assert_int_equal(finish(&desk, &entry->pairs[GREEN]), DISPATCH_SETTLE);
     assert_true(dispatch_release(desk.dispatch, entry));
     close_desk(&desk);
 }
@@ -343,7 +210,7 @@ static void done_while_dying_wins(void **state)
     dispatch_admit(desk.dispatch, pair->entry, GREEN);
     assert_int_equal(die(&desk, pair, DEAD_REJECTED), DISPATCH_BURY);
     pair->burying = true;
-    assert_int_equal(dispatch_done(desk.dispatch, pair, WIRE_VIEW("")), DISPATCH_SETTLE);
+    assert_int_equal(finish(&desk, pair), DISPATCH_SETTLE);
     assert_false(dispatch_buried(desk.dispatch, pair));
     assert_int_equal(figures(&desk, RED).dead, 0);
     assert_int_equal(figures(&desk, RED).done, 1);
@@ -560,8 +427,7 @@ static void a_paused_sink_is_probed_by_one_event_ever_more_slowly(void **state)
     }
     desk.now_ms += 10000;
     assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_WAITING);
-    assert_int_equal(dispatch_done(desk.dispatch, lease(&desk, pair), WIRE_VIEW("")),
-                     DISPATCH_SETTLE);
+    assert_int_equal(finish(&desk, lease(&desk, pair)), DISPATCH_SETTLE);
     assert_false(figures(&desk, RED).paused);
 
     /* The next pause begins small again. */
@@ -613,11 +479,10 @@ static void a_suspect_goes_alone(void **state)
     assert_int_equal(next(&desk, RED, false, &pair), DISPATCH_GIVE_SUSPECT);
     assert_ptr_equal(pair, suspect);
     lease(&desk, suspect);
-    assert_int_equal(next(&desk, RED, true, &pair),
-                     DISPATCH_GIVE_NOTHING); /* nothing goes beside it */
+    assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_NOTHING); /* alone */
     assert_false(dispatch_may_admit(desk.dispatch, RED, 1, desk.now_ms));
     assert_int_equal(next(&desk, GREEN, true, &pair), DISPATCH_GIVE_FRESH);
-    assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), DISPATCH_SETTLE);
+    assert_int_equal(finish(&desk, suspect), DISPATCH_SETTLE);
     assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
     close_desk(&desk);
 }
@@ -669,8 +534,8 @@ static void fresh_events_have_their_time_between_two_suspects(void **state)
     settle(&desk, admit_leased(&desk, RED));
     desk.now_ms += defaults.suspect_interval_ms - 1;
     assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_FRESH);
-    assert_int_equal(next(&desk, RED, false, &pair),
-                     DISPATCH_GIVE_SUSPECT); /* unless nothing waits */
+    /* ... unless nothing waits. */
+    assert_int_equal(next(&desk, RED, false, &pair), DISPATCH_GIVE_SUSPECT);
     desk.now_ms += 1;
     assert_int_equal(next(&desk, RED, true, &pair), DISPATCH_GIVE_SUSPECT);
     close_desk(&desk);
@@ -787,7 +652,7 @@ static void an_answer_ends_the_alarm(void **state)
         assert_true(figures(&desk, RED).stuck);
         lease(&desk, suspect);
         if (answer == 0)
-            assert_int_equal(dispatch_done(desk.dispatch, suspect, WIRE_VIEW("")), DISPATCH_SETTLE);
+            assert_int_equal(finish(&desk, suspect), DISPATCH_SETTLE);
         else if (answer == 1)
             retry(&desk, suspect, SCOPE_EVENT, 1);
         else
