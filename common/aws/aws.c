@@ -433,11 +433,6 @@ const char *aws_key_source(const aws_t *self)
     return aws_credentials_source(self->credentials);
 }
 
-const char *aws_key_fault(const aws_t *self)
-{
-    return aws_credentials_fault(self->credentials);
-}
-
 int64_t aws_clock_skew_s(const aws_t *self)
 {
     return self->skew_s;

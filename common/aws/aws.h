@@ -87,9 +87,8 @@ void aws_result_free(aws_result_t *result);
 /* As http_client_wait, and ends in time for the next retry. */
 void aws_wait(aws_t *self, struct pollfd *extra, size_t count, int timeout_ms);
 
-/* Where the keys come from, and why there are none ("" while all is well): for logs and /readyz. */
+/* Where the keys come from: for logs. */
 const char *aws_key_source(const aws_t *self);
-const char *aws_key_fault(const aws_t *self);
 
 /* Seconds that the service's clock is ahead of ours, as far as learnt; 0 otherwise. */
 int64_t aws_clock_skew_s(const aws_t *self);

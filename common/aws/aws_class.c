@@ -131,18 +131,3 @@ bool aws_class_may_be_skew(const char *code)
     const row_t *row = find(code);
     return row && (row->hints & MAY_BE_SKEW);
 }
-
-const char *aws_class_name(aws_class_t class)
-{
-    static const char *const names[] = {
-        [AWS_CLASS_OK] = "ok",
-        [AWS_CLASS_THROTTLED] = "throttled",
-        [AWS_CLASS_TRANSIENT] = "transient",
-        [AWS_CLASS_DENIED] = "denied",
-        [AWS_CLASS_MISSING] = "missing",
-        [AWS_CLASS_REJECTED] = "rejected",
-        [AWS_CLASS_PRECONDITION_FAILED] = "precondition_failed",
-        [AWS_CLASS_CONFLICT] = "conflict",
-    };
-    return names[class];
-}

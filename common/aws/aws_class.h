@@ -28,7 +28,4 @@ bool aws_class_wants_new_keys(const char *code);
 /* Whether the name can mean that the clocks differ. */
 bool aws_class_may_be_skew(const char *code);
 
-/* One word for logs and metrics: "ok", "throttled"... */
-const char *aws_class_name(aws_class_t class);
-
 #endif

@@ -152,8 +152,3 @@ int batches_fd(const batches_t *self)
 {
     return offload_fd(self->offload);
 }
-
-size_t batches_out(const batches_t *self)
-{
-    return offload_pending(self->offload);
-}

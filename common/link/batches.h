@@ -57,7 +57,4 @@ size_t batches_report(batches_t *self, worker_t *worker);
 /* Readable while a written batch waits for batches_report. */
 int batches_fd(const batches_t *self);
 
-/* Batches being written. */
-size_t batches_out(const batches_t *self);
-
 #endif

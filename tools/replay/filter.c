@@ -28,14 +28,9 @@ bool filter_takes_event(const filter_t *self, const disk_event_t *event)
            is_or_any(self->conversation, event->conversation_id);
 }
 
-bool filter_needs_tenant(const filter_t *self)
-{
-    return self->business_id != NULL;
-}
-
 bool filter_takes_tenant(const filter_t *self, const disk_resolution_t *resolution)
 {
-    if (!filter_needs_tenant(self))
+    if (!self->business_id)
         return true;
     return resolution && wire_equals(resolution->business_id, self->business_id) &&
            wire_equals(resolution->location_id, self->location_id);

@@ -30,9 +30,6 @@ bool filter_takes_event(const filter_t *self, const disk_event_t *event);
 /* Whose it is; `resolution` may be NULL: nobody's yet. */
 bool filter_takes_tenant(const filter_t *self, const disk_resolution_t *resolution);
 
-/* True when whose an event is makes a difference. */
-bool filter_needs_tenant(const filter_t *self);
-
 /* True when a letter for this sink (empty: for all) and reason is meant. */
 bool filter_takes_letter(const filter_t *self, const disk_letter_t *letter);
 

@@ -117,7 +117,7 @@ int text_json_time(buffer_t *json, const char *name, uint64_t unix_us)
     return text_json(json, name, unix_us > 0 ? wire_view(text) : (wire_view_t){0});
 }
 
-int text_json_event_id(buffer_t *json, wire_view_t event_id)
+static int event_id_member(buffer_t *json, wire_view_t event_id)
 {
     char text[IDS_TEXT_BYTES];
     ids_format((const uint8_t *)event_id.bytes, text);
@@ -135,7 +135,7 @@ int text_json_tenant(buffer_t *json, const disk_resolution_t *resolution)
 
 int text_json_event(buffer_t *json, const disk_event_t *event)
 {
-    if (text_json_event_id(json, event->event_id) != 0 ||
+    if (event_id_member(json, event->event_id) != 0 ||
         text_json_time(json, "received_at", event->received_us) != 0 ||
         text_json(json, "provider", event->provider) != 0 ||
         text_json(json, "event_type", event->event_type) != 0 ||

@@ -32,7 +32,6 @@ void text_put_body(FILE *out, const char *body, size_t length, bool safe);
 int text_json(buffer_t *json, const char *name, wire_view_t value);
 int text_json_number(buffer_t *json, const char *name, uint64_t value);
 int text_json_time(buffer_t *json, const char *name, uint64_t unix_us);
-int text_json_event_id(buffer_t *json, wire_view_t event_id);
 /* As `tenant`: "B:L", or null. */
 int text_json_tenant(buffer_t *json, const disk_resolution_t *resolution);
 /* The parts of an event's header. */
