@@ -19,6 +19,9 @@
 /* Memory of a batch that is kept for the next one. */
 #define KEPT_BYTES ((size_t)1 << 20)
 
+#define OPEN_TRIES 5
+#define RENAMED    1 /* the file that was opened has lost its name */
+
 struct ndjson {
     char *path;
     int64_t lock_wait_ms;
@@ -38,12 +41,15 @@ static void close_file(ndjson_t *self)
     self->fd = -1;
 }
 
-/* Syncs the directory that the file is really in: PATH itself may be a link. */
+/* Syncs the directory that the file is really in: PATH itself may be a link.  0; RENAMED; or -1. */
 static int sync_entry(const char *path, fault_t *fault)
 {
     char *target = realpath(path, NULL);
-    if (!target)
-        return fault_set_errno(fault, errno, "%s cannot be found again", path);
+    if (!target) {
+        bool renamed = errno == ENOENT;
+        (void)fault_set_errno(fault, errno, "%s cannot be found again", path);
+        return renamed ? RENAMED : -1;
+    }
     int directory = open(dirname(target), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     free(target);
     if (directory < 0)
@@ -65,16 +71,27 @@ static int check_file(const ndjson_t *self, fault_t *fault)
     return sync_entry(self->path, fault);
 }
 
-static int open_file(ndjson_t *self, fault_t *fault)
+/* As sync_entry. */
+static int open_once(ndjson_t *self, fault_t *fault)
 {
     int flags = O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
     self->fd = open(self->path, flags, 0640);
     if (self->fd < 0)
         return fault_set_errno(fault, errno, "%s cannot be opened", self->path);
-    if (check_file(self, fault)) {
+    int result = check_file(self, fault);
+    if (result != 0)
         close_file(self);
+    return result;
+}
+
+/* A rotation that takes the name away in between is no fault: the next open makes the new file. */
+static int open_file(ndjson_t *self, fault_t *fault)
+{
+    int result = RENAMED;
+    for (int tries = 0; result == RENAMED && tries < OPEN_TRIES; tries++)
+        result = open_once(self, fault);
+    if (result != 0)
         return -1;
-    }
     atomic_fetch_add(&self->opened, 1);
     return 0;
 }

@@ -54,7 +54,7 @@ static signature_status_t verify(const char *secrets, const provider_headers_t *
     void *verifier = agent_logs_verify.begin(keys, headers, &status);
     if (verifier) {
         agent_logs_verify.update(verifier, BODY, 7);
-        agent_logs_verify.update(verifier, BODY + 7, strlen(BODY) - 7);
+        agent_logs_verify.update(verifier, &BODY[7], strlen(BODY) - 7);
         status = agent_logs_verify.finish(verifier, now_s, 3600, signer);
         agent_logs_verify.destroy(verifier);
     }
