@@ -16,7 +16,7 @@ const char *const provider_settings[PROVIDERS_COUNT] = {PROVIDER_ROWS(SETTING_)}
 size_t provider_index(const provider_t *provider)
 {
     size_t index = 0;
-    while (providers[index] != provider)
+    while (index < PROVIDERS_COUNT && providers[index] != provider)
         index++;
     assert(index < PROVIDERS_COUNT);
     return index;

@@ -116,7 +116,7 @@ static void update(void *verifier, const void *bytes, size_t length)
 static bool add_secret(void *verifier, const char *text, size_t length)
 {
     verifier_t *self = verifier;
-    secret_t secret;
+    secret_t secret = {.key_bytes = 0};
     if (read_secret(text, length, &secret, NULL) != 0)
         return false;
     memcpy(self->tenants[self->count], secret.tenant, sizeof(secret.tenant));
