@@ -3,6 +3,7 @@
 #include "proto/routes.h"
 
 #include <assert.h>
+#include <string.h>
 
 const char *identity_dead_reason(identity_class_t class)
 {
@@ -19,4 +20,13 @@ const char *identity_dead_reason(identity_class_t class)
     }
     assert(0);
     return NULL;
+}
+
+void identity_set_time(identity_t *self, const json_value_t *value)
+{
+    (void)json_copy_text(value, self->event_time, sizeof(self->event_time));
+    if (value->type != JSON_NUMBER || value->raw_bytes >= sizeof(self->event_time))
+        return;
+    memcpy(self->event_time, value->raw, value->raw_bytes);
+    self->event_time[value->raw_bytes] = '\0';
 }

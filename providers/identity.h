@@ -5,6 +5,7 @@
 #ifndef POSTCALL_PROVIDERS_IDENTITY_H
 #define POSTCALL_PROVIDERS_IDENTITY_H
 
+#include "common/json/json_value.h"
 #include "proto/messages.h"
 
 typedef enum {
@@ -28,5 +29,9 @@ typedef struct {
 
 /* The dead-letter reason of a class (proto/routes.h); NULL for IDENTITY_OTHER and IDENTITY_CALL. */
 const char *identity_dead_reason(identity_class_t class);
+
+/* Sets the event's time to the text of a number, or to what a string means; else to the empty text.
+ */
+void identity_set_time(identity_t *self, const json_value_t *value);
 
 #endif

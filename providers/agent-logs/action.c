@@ -34,16 +34,6 @@ static bool copy_word(const json_value_t *value, char out[AGENT_LOGS_WORD_BYTES_
            out[strspn(out, letters)] == '\0';
 }
 
-/* Copies the text of a number, or what a string means. */
-static void copy_time(const json_value_t *value, char *out, size_t capacity)
-{
-    (void)json_copy_text(value, out, capacity);
-    if (value->type == JSON_NUMBER && value->raw_bytes < capacity) {
-        memcpy(out, value->raw, value->raw_bytes);
-        out[value->raw_bytes] = '\0';
-    }
-}
-
 static void find_tenant(const provider_request_t *request, const json_value_t *agent_id,
                         identity_t *identity)
 {
@@ -93,7 +83,7 @@ int agent_logs_identify(json_reader_t *reader, const provider_request_t *request
     if (id && strlen(id) < sizeof(identity->conversation_id))
         snprintf(identity->conversation_id, sizeof(identity->conversation_id), "%s", id);
     find_tenant(request, &values[AGENT_ID], identity);
-    copy_time(&values[TIMESTAMP], identity->event_time, sizeof(identity->event_time));
+    identity_set_time(identity, &values[TIMESTAMP]);
     identity->class =
         status == JSON_READ_OK ? classify(values, identity, fault) : IDENTITY_UNPARSABLE;
     return 0;

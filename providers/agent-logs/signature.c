@@ -1,7 +1,7 @@
 /* Standard Webhooks signatures; secrets and headers as agent_logs.h says. */
 #include "common/base/base64.h"
-#include "common/base/digest.h"
 #include "providers/agent-logs/agent_logs.h"
+#include "providers/hmac_set.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,9 +18,8 @@ typedef struct {
 } secret_t;
 
 typedef struct {
-    hmac_t *hmacs[SECRETS_MAX];
+    hmac_set_t hmacs;
     char tenants[SECRETS_MAX][PROVIDER_TENANT_BYTES];
-    size_t count;
     uint8_t codes[AGENT_LOGS_CODES_MAX][DIGEST_BYTES];
     size_t codes_count;
     int64_t time_s;
@@ -100,17 +99,14 @@ static bool read_codes(verifier_t *self, const char *header)
 
 static void destroy(void *verifier)
 {
-    verifier_t *self = verifier;
-    for (size_t i = 0; self && i < self->count; i++)
-        hmac_destroy(&self->hmacs[i]);
-    free(self);
+    if (verifier)
+        hmac_set_free(&((verifier_t *)verifier)->hmacs);
+    free(verifier);
 }
 
 static void update(void *verifier, const void *bytes, size_t length)
 {
-    verifier_t *self = verifier;
-    for (size_t i = 0; i < self->count; i++)
-        hmac_update(self->hmacs[i], bytes, length);
+    hmac_set_update(&((verifier_t *)verifier)->hmacs, bytes, length);
 }
 
 static bool add_secret(void *verifier, const char *text, size_t length)
@@ -119,10 +115,10 @@ static bool add_secret(void *verifier, const char *text, size_t length)
     secret_t secret = {.key_bytes = 0};
     if (read_secret(text, length, &secret, NULL) != 0)
         return false;
-    memcpy(self->tenants[self->count], secret.tenant, sizeof(secret.tenant));
-    self->hmacs[self->count] = hmac_new(secret.key, secret.key_bytes);
+    memcpy(self->tenants[self->hmacs.count], secret.tenant, sizeof(secret.tenant));
+    bool added = hmac_set_add(&self->hmacs, secret.key, secret.key_bytes);
     explicit_bzero(&secret, sizeof(secret));
-    return self->hmacs[self->count] && ++self->count;
+    return added;
 }
 
 static signature_status_t read_head(verifier_t *self, const provider_headers_t *headers)
@@ -159,28 +155,15 @@ static void *begin(secrets_t *secrets, const provider_headers_t *headers,
     return self;
 }
 
-/* Compares every code with every secret's, so that the time taken tells nothing. */
 static signature_status_t finish(void *verifier, int64_t now_s, int64_t tolerance_s,
                                  provider_signer_t *signer)
 {
     verifier_t *self = verifier;
-    size_t matching = SECRETS_MAX;
-    for (size_t i = 0; i < self->count; i++) {
-        uint8_t code[DIGEST_BYTES];
-        hmac_final(self->hmacs[i], code);
-        for (size_t j = 0; j < self->codes_count; j++) {
-            if (digest_equal(code, self->codes[j], DIGEST_BYTES))
-                matching = i;
-        }
-    }
+    size_t matching = hmac_set_match(&self->hmacs, self->codes, self->codes_count);
     if (matching == SECRETS_MAX)
         return SIGNATURE_WRONG;
     memcpy(signer->tenant, self->tenants[matching], sizeof(signer->tenant));
-    int64_t difference = now_s - self->time_s;
-    if (difference <= tolerance_s && difference >= -tolerance_s)
-        return SIGNATURE_OK;
-    signer->difference_s = difference;
-    return SIGNATURE_STALE;
+    return signature_age(self->time_s, now_s, tolerance_s, &signer->difference_s);
 }
 
 const provider_verify_t agent_logs_verify = {begin, update, finish, destroy};

@@ -1,5 +1,7 @@
 #include "providers/elevenlabs/signature.h"
 
+#include "providers/hmac_set.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,8 +9,7 @@
 
 typedef struct {
     elevenlabs_signature_t signature;
-    hmac_t *hmacs[SECRETS_MAX];
-    size_t count;
+    hmac_set_t hmacs;
 } verifier_t;
 
 /* The value of a lower-case hex digit; -1 for anything else. */
@@ -92,24 +93,19 @@ signature_status_t elevenlabs_signature_parse(const char *header, size_t length,
 
 static void destroy(void *verifier)
 {
-    verifier_t *self = verifier;
-    for (size_t i = 0; self && i < self->count; i++)
-        hmac_destroy(&self->hmacs[i]);
-    free(self);
+    if (verifier)
+        hmac_set_free(&((verifier_t *)verifier)->hmacs);
+    free(verifier);
 }
 
 static void update(void *verifier, const void *bytes, size_t length)
 {
-    verifier_t *self = verifier;
-    for (size_t i = 0; i < self->count; i++)
-        hmac_update(self->hmacs[i], bytes, length);
+    hmac_set_update(&((verifier_t *)verifier)->hmacs, bytes, length);
 }
 
 static bool add_secret(void *verifier, const char *text, size_t length)
 {
-    verifier_t *self = verifier;
-    self->hmacs[self->count] = hmac_new(text, length);
-    return self->hmacs[self->count] && ++self->count;
+    return hmac_set_add(&((verifier_t *)verifier)->hmacs, text, length);
 }
 
 static void *begin(secrets_t *secrets, const provider_headers_t *headers,
@@ -135,31 +131,14 @@ static void *begin(secrets_t *secrets, const provider_headers_t *headers,
     return self;
 }
 
-/* Compares every code with every secret's, so that the time taken tells nothing. */
-static bool any_matches(verifier_t *self)
-{
-    const elevenlabs_signature_t *signature = &self->signature;
-    unsigned matches = 0;
-    for (size_t i = 0; i < self->count; i++) {
-        uint8_t code[DIGEST_BYTES];
-        hmac_final(self->hmacs[i], code);
-        for (size_t j = 0; j < signature->codes_count; j++)
-            matches += digest_equal(code, signature->codes[j], DIGEST_BYTES);
-    }
-    return matches > 0;
-}
-
 static signature_status_t finish(void *verifier, int64_t now_s, int64_t tolerance_s,
                                  provider_signer_t *signer)
 {
     verifier_t *self = verifier;
-    if (!any_matches(self))
+    elevenlabs_signature_t *signature = &self->signature;
+    if (hmac_set_match(&self->hmacs, signature->codes, signature->codes_count) == SECRETS_MAX)
         return SIGNATURE_WRONG;
-    int64_t difference = now_s - self->signature.time_s;
-    if (difference <= tolerance_s && difference >= -tolerance_s)
-        return SIGNATURE_OK;
-    signer->difference_s = difference;
-    return SIGNATURE_STALE;
+    return signature_age(signature->time_s, now_s, tolerance_s, &signer->difference_s);
 }
 
 const provider_verify_t elevenlabs_verify = {begin, update, finish, destroy};

@@ -13,16 +13,6 @@ static const json_path_t paths[PATHS] = {
     [AGENT_ID] = {{"data", "agent_id"}},
 };
 
-/* Copies the text of a number, or what a string means. */
-static void copy_time(const json_value_t *value, char *out, size_t capacity)
-{
-    (void)json_copy_text(value, out, capacity);
-    if (value->type != JSON_NUMBER || value->raw_bytes >= capacity)
-        return;
-    memcpy(out, value->raw, value->raw_bytes);
-    out[value->raw_bytes] = '\0';
-}
-
 static identity_class_t refuse(identity_class_t class, const char *why, fault_t *fault)
 {
     fault_set(fault, "%s", why);
@@ -60,7 +50,7 @@ int elevenlabs_identify(json_reader_t *reader, const provider_request_t *request
     (void)json_copy_text(&values[CONVERSATION_ID], identity->conversation_id,
                          sizeof(identity->conversation_id));
     (void)json_copy_text(&values[AGENT_ID], identity->tenant_key, sizeof(identity->tenant_key));
-    copy_time(&values[EVENT_TIME], identity->event_time, sizeof(identity->event_time));
+    identity_set_time(identity, &values[EVENT_TIME]);
     identity->tenant_key_kind = TENANT_KEY_AGENT;
     identity->class =
         status == JSON_READ_OK ? classify(values, identity, fault) : IDENTITY_UNPARSABLE;
